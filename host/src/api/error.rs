@@ -1,0 +1,106 @@
+//! The one place where an error becomes a status code: RFC 9457 problem details with a stable `code`.
+
+use crate::domain::ids::IntervalId;
+use crate::sandbox::Refusal;
+use crate::store::StoreError;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use tracing::error;
+
+/// Why a request was not carried out.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ApiError {
+    #[error("there is nothing at this path")]
+    NoSuchPath,
+    #[error("this path does not take this method")]
+    MethodNotAllowed,
+    #[error("no {what} has the id `{id}`")]
+    NotFound { what: &'static str, id: String },
+    #[error("{0}")]
+    BadRequest(String),
+    #[error("the upload is larger than {0} bytes (LATCHWORK_UPLOAD_BYTES_MAX)")]
+    TooLarge(usize),
+    #[error("the body is larger than {0} bytes")]
+    BodyTooLarge(usize),
+    #[error("the body is {0}; send JSON with the header `content-type: application/json`")]
+    MediaType(String),
+    #[error("`{field}`: {reason}")]
+    Invalid { field: String, reason: String },
+    #[error("no plugin named `{0}` is uploaded: PUT its bytes to /plugins/{0} first")]
+    UnknownPlugin(String),
+    #[error("{0}")]
+    Refused(#[from] Refusal),
+    #[error("version {digest} of `{name}` is in use: the open interval {interval} is pinned to it")]
+    Pinned { name: String, digest: String, interval: IntervalId },
+    #[error("the database does not answer just now; nothing was changed")]
+    Store(StoreError),
+    #[error("{0}: the row is damaged")]
+    Damaged(StoreError),
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        if matches!(error, StoreError::Unreadable { .. }) { Self::Damaged(error) } else { Self::Store(error) }
+    }
+}
+
+pub(super) type ApiResult<T> = Result<T, ApiError>;
+
+#[derive(Serialize)]
+struct Problem {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    title: &'static str,
+    status: u16,
+    detail: String,
+    code: &'static str,
+}
+
+impl ApiError {
+    pub(super) fn invalid(field: impl Into<String>, reason: impl ToString) -> Self {
+        Self::Invalid { field: field.into(), reason: reason.to_string() }
+    }
+
+    fn status_and_code(&self) -> (StatusCode, &'static str) {
+        match self {
+            Self::NoSuchPath => (StatusCode::NOT_FOUND, "no_such_path"),
+            Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
+            Self::NotFound { .. } => (StatusCode::NOT_FOUND, "not_found"),
+            Self::BadRequest(_) => (StatusCode::BAD_REQUEST, "bad_request"),
+            Self::TooLarge(_) | Self::BodyTooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
+            Self::MediaType(_) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"),
+            Self::Invalid { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_field"),
+            Self::UnknownPlugin(_) => (StatusCode::UNPROCESSABLE_ENTITY, "unknown_plugin"),
+            Self::Refused(refusal) => (StatusCode::UNPROCESSABLE_ENTITY, refusal_code(refusal)),
+            Self::Pinned { .. } => (StatusCode::CONFLICT, "version_in_use"),
+            Self::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, "database_unavailable"),
+            Self::Damaged(_) => (StatusCode::INTERNAL_SERVER_ERROR, "damaged_row"),
+        }
+    }
+}
+
+fn refusal_code(refusal: &Refusal) -> &'static str {
+    match refusal {
+        Refusal::NotWasm => "not_wasm",
+        Refusal::CoreModule => "core_module",
+        Refusal::UnknownVersion | Refusal::Invalid(_) => "invalid_component",
+        Refusal::Import(_) => "unknown_import",
+        Refusal::Export(_) => "wrong_world",
+        Refusal::CompilerPanicked => "not_compilable",
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        if let Self::Store(cause) | Self::Damaged(cause) = &self {
+            error!(error = cause as &dyn std::error::Error, "A request failed in the store");
+        }
+        let (status, code) = self.status_and_code();
+        let title = status.canonical_reason().unwrap_or("Error");
+        let problem = Problem { kind: "about:blank", title, status: status.as_u16(), detail: self.to_string(), code };
+        let mut response = (status, axum::Json(problem)).into_response();
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        response
+    }
+}

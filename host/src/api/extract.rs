@@ -1,0 +1,74 @@
+//! Reads requests; what cannot be read is answered as a problem.
+
+use super::error::ApiError;
+use axum::extract::rejection::{BytesRejection, JsonRejection};
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use serde::de::DeserializeOwned;
+use std::fmt::Display;
+use std::str::FromStr;
+
+/// The largest JSON body.
+pub(super) const BODY_BYTES_MAX: usize = 2 << 20;
+
+/// A JSON body.
+pub(super) struct Body<T>(pub(super) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        match axum::Json::from_request(request, state).await {
+            Ok(axum::Json(body)) => Ok(Self(body)),
+            Err(JsonRejection::MissingJsonContentType(_)) => Err(ApiError::MediaType("of another type".to_owned())),
+            Err(JsonRejection::JsonDataError(error)) => Err(ApiError::invalid("body", error.body_text())),
+            Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+                Err(ApiError::BodyTooLarge(BODY_BYTES_MAX))
+            }
+            Err(rejection) => Err(ApiError::BadRequest(rejection.body_text())),
+        }
+    }
+}
+
+/// Query parameters.
+pub(super) struct Parameters<T>(pub(super) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Parameters<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let query = Query::from_request_parts(parts, state).await;
+        query.map(|Query(parameters)| Self(parameters)).map_err(|rejection| ApiError::BadRequest(rejection.body_text()))
+    }
+}
+
+/// What a path names.
+pub(super) struct InPath<T>(pub(super) T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for InPath<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let path = Path::from_request_parts(parts, state).await;
+        path.map(|Path(named)| Self(named)).map_err(|rejection| ApiError::BadRequest(rejection.body_text()))
+    }
+}
+
+/// The id in a path; a text that is no id names nothing.
+pub(super) fn id<T: FromStr>(what: &'static str, InPath(text): InPath<String>) -> Result<T, ApiError> {
+    text.parse().map_err(|_| ApiError::NotFound { what, id: text })
+}
+
+/// What is missing under an id.
+pub(super) fn not_found(what: &'static str, id: impl Display) -> ApiError {
+    ApiError::NotFound { what, id: id.to_string() }
+}
+
+/// An upload that did not arrive.
+pub(super) fn upload_error(rejection: &BytesRejection, bytes_max: usize) -> ApiError {
+    if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        return ApiError::TooLarge(bytes_max);
+    }
+    ApiError::BadRequest(rejection.body_text())
+}

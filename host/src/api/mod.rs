@@ -1,0 +1,71 @@
+//! The HTTP API: extract, call, answer.
+//!
+//! Knows the store's rows, the domain's words and, for uploads, the sandbox's check. Never the engine: what a request
+//! changes is a row, and a nudge makes the engine look sooner.
+
+mod error;
+mod extract;
+mod health;
+mod interval_view;
+mod intervals;
+mod job_request;
+mod job_view;
+mod jobs;
+mod plugins;
+mod tasks;
+
+use crate::clock::Clock;
+use crate::recovery_settings::RecoverySettings;
+use crate::sandbox::{AllowedDirectories, Sandbox};
+use crate::status::HostStatus;
+use crate::store::Store;
+use crate::wakeup::Wakeups;
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{delete, get, post, put};
+use error::ApiError;
+use extract::BODY_BYTES_MAX;
+use std::sync::Arc;
+
+/// What handlers work with.
+#[derive(Clone)]
+pub struct AppState {
+    /// Where everything is kept.
+    pub store: Arc<dyn Store>,
+    /// What checks uploads.
+    pub sandbox: Arc<Sandbox>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Who this is.
+    pub status: Arc<HostStatus>,
+    /// How the engine's loops are woken.
+    pub wakeups: Wakeups,
+    /// What jobs may be granted.
+    pub allowed: AllowedDirectories,
+    /// How interrupted intervals are treated.
+    pub recovery: RecoverySettings,
+    /// The largest upload.
+    pub upload_bytes_max: usize,
+}
+
+/// All routes.
+pub fn router(state: AppState) -> Router {
+    let upload = put(plugins::upload).layer(DefaultBodyLimit::max(state.upload_bytes_max));
+    Router::new()
+        .route("/health", get(health::show))
+        .route("/plugins", get(plugins::list))
+        .route("/plugins/{name}", upload.get(plugins::show))
+        .route("/plugins/{name}/{digest}", delete(plugins::remove))
+        .route("/jobs", get(jobs::list).post(jobs::create))
+        .route("/jobs/{job}", get(jobs::show).delete(jobs::remove))
+        .route("/jobs/{job}/trigger", post(jobs::trigger))
+        .route("/jobs/{job}/intervals", get(intervals::list))
+        .route("/intervals/{interval}", get(intervals::show))
+        .route("/intervals/{interval}/logs", get(intervals::logs))
+        .route("/intervals/{interval}/tasks", get(tasks::list))
+        .route("/intervals/{interval}/tasks/{index}", get(tasks::show))
+        .fallback(async || ApiError::NoSuchPath)
+        .method_not_allowed_fallback(async || ApiError::MethodNotAllowed)
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .with_state(state)
+}

@@ -1,0 +1,161 @@
+//! Puts the host together: opens the store, starts the engine and the API, and stops them in order.
+
+use crate::api::{self, AppState};
+use crate::clock::{Clock, SystemClock};
+use crate::config::Config;
+use crate::domain::ids::IncarnationId;
+use crate::engine::{Engine, EngineParts};
+use crate::sandbox::Sandbox;
+use crate::status::HostStatus;
+use crate::store::{SqliteStore, Store};
+use crate::wakeup::Wakeups;
+use anyhow::{Context, bail};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+/// How long requests may go on after the engine has stopped.
+const API_GRACE: Duration = Duration::from_secs(5);
+
+/// Runs the host until a signal, or until another host has taken over its work.
+pub async fn serve(config: Config, guests: tokio::runtime::Handle) -> anyhow::Result<()> {
+    let mut signals = Signals::listen()?;
+    std::fs::create_dir_all(&config.data_dir)
+        .with_context(|| format!("LATCHWORK_DATA_DIR: cannot create {}", config.data_dir.display()))?;
+    let store = SqliteStore::open(&config.database).await.context("the database (DATABASE_URL) cannot be used")?;
+    let store: Arc<dyn Store> = Arc::new(store);
+    Announcement::withdraw(&config.data_dir);
+    let listener = TcpListener::bind(config.listen).await.with_context(|| {
+        format!("LATCHWORK_LISTEN: cannot listen on {}; name a free address with --listen", config.listen)
+    })?;
+    let host_id = config.host_id.clone().map_or_else(|| kept_host_id(&config.data_dir), Ok)?;
+    let state = AppState {
+        store: Arc::clone(&store),
+        sandbox: Arc::new(Sandbox::new()?),
+        clock: Arc::new(SystemClock),
+        status: Arc::new(HostStatus::new(host_id, IncarnationId::generate())),
+        wakeups: Wakeups::default(),
+        allowed: config.allowed,
+        recovery: config.recovery,
+        upload_bytes_max: config.upload_bytes_max,
+    };
+    let mut engine = Engine::start(parts(&state, guests)).await?;
+    let announcement = Announcement::write(&config.data_dir, &listener)?;
+    let (api, stop_api) = start_api(listener, state.clone());
+
+    let broken = tokio::select! {
+        () = signals.first() => None,
+        reason = engine.broken() => Some(reason),
+    };
+    tokio::spawn(async move { signals.second().await });
+    engine.stop(config.stop_grace).await?;
+    stop_api.cancel();
+    // A client that does not finish its request must not keep the host.
+    tokio::select! {
+        served = api => served??,
+        () = SystemClock.sleep_for(API_GRACE) => {}
+    }
+    drop(announcement);
+    info!("Stopped");
+    match broken {
+        Some(reason) => bail!("{reason}; start it again, it goes on where it was"),
+        None => Ok(()),
+    }
+}
+
+fn parts(state: &AppState, guests: tokio::runtime::Handle) -> EngineParts {
+    EngineParts {
+        store: Arc::clone(&state.store),
+        sandbox: Arc::clone(&state.sandbox),
+        clock: Arc::clone(&state.clock) as Arc<dyn Clock>,
+        status: Arc::clone(&state.status),
+        wakeups: state.wakeups.clone(),
+        allowed: state.allowed.clone(),
+        recovery: state.recovery,
+        guests,
+    }
+}
+
+fn start_api(listener: TcpListener, state: AppState) -> (JoinHandle<std::io::Result<()>>, CancellationToken) {
+    let stop = CancellationToken::new();
+    let stopped = stop.clone().cancelled_owned();
+    let serving = axum::serve(listener, api::router(state)).with_graceful_shutdown(stopped);
+    (tokio::spawn(async move { serving.await }), stop)
+}
+
+/// The host's identity across restarts, made at the first start.
+fn kept_host_id(data_dir: &Path) -> anyhow::Result<String> {
+    let path = data_dir.join("host-id");
+    if let Ok(kept) = std::fs::read_to_string(&path) {
+        return Ok(kept.trim().to_owned());
+    }
+    let id = format!("host-{}", IncarnationId::generate());
+    std::fs::write(&path, &id).with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(id)
+}
+
+/// The file `listen` in the data directory: the address that the API listens on, there while the host serves.
+struct Announcement(PathBuf);
+
+impl Announcement {
+    /// Removes what a host that was killed has left.
+    fn withdraw(data_dir: &Path) {
+        // A file that is gone already is as good.
+        let _ = std::fs::remove_file(data_dir.join("listen"));
+    }
+
+    fn write(data_dir: &Path, listener: &TcpListener) -> anyhow::Result<Self> {
+        let address = listener.local_addr()?;
+        let path = data_dir.join("listen");
+        // Renamed into place, so that whoever waits for the file reads the whole address.
+        let draft = data_dir.join("listen.new");
+        std::fs::write(&draft, address.to_string()).with_context(|| format!("cannot write {}", draft.display()))?;
+        std::fs::rename(&draft, &path).with_context(|| format!("cannot write {}", path.display()))?;
+        if !address.ip().is_loopback() {
+            warn!(
+                "{address} (LATCHWORK_LISTEN) can be reached by others, and nothing is authenticated: the API serves all"
+            );
+        }
+        info!("Listening on http://{address}");
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Announcement {
+    fn drop(&mut self) {
+        // A file that is gone already is as good.
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+/// SIGTERM and SIGINT.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> anyhow::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    /// Returns at the first signal.
+    async fn first(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+
+    /// Ends the process at the second: whoever asks twice does not want to wait. What is lost is what a crash loses.
+    async fn second(&mut self) {
+        self.first().await;
+        info!("Stopped at once by a second signal");
+        std::process::exit(130);
+    }
+}

@@ -1,0 +1,210 @@
+use std::io;
+use std::path::PathBuf;
+
+use anyhow::{Context, bail, ensure};
+use serde_json::{Map, Value, json};
+
+/// A new job: from a file, from flags, or from a file with flags laid over it.
+///
+/// The host checks the values, so that every client hears the same words.
+#[derive(Debug, clap::Args)]
+pub struct NewJob {
+    /// The job as JSON, in a file or, with `-`, from stdin; flags are laid over it
+    #[arg(long, value_name = "FILE")]
+    file: Option<PathBuf>,
+
+    /// The job's name
+    #[arg(long)]
+    name: Option<String>,
+
+    /// The plugin that does the tasks
+    #[arg(long)]
+    plugin: Option<String>,
+
+    /// What fires the job [default: as --interval and --cron say, else manual]
+    #[arg(long = "type", value_name = "TYPE", value_parser = ["interval", "cron", "manual"])]
+    kind: Option<String>,
+
+    /// The time between two firings, such as 30s
+    #[arg(long, value_name = "SPAN")]
+    interval: Option<String>,
+
+    /// The firings as a cron expression
+    #[arg(long, value_name = "EXPRESSION", conflicts_with = "interval")]
+    cron: Option<String>,
+
+    /// The IANA time zone that the cron expression is read in
+    #[arg(long, value_name = "ZONE")]
+    timezone: Option<String>,
+
+    /// What the plugin is given, as JSON
+    #[arg(long, value_name = "JSON", value_parser = parse_payload)]
+    payload: Option<Value>,
+
+    /// The number of tasks, where the plugin's plan does not say
+    #[arg(long, value_name = "N")]
+    tasks: Option<u32>,
+
+    /// The most tasks of an interval that run at once
+    #[arg(long, value_name = "N")]
+    max_parallel: Option<u32>,
+
+    /// The longest a task may take, such as 5m
+    #[arg(long, value_name = "SPAN")]
+    timeout: Option<String>,
+
+    /// The most memory that a task may take
+    #[arg(long, value_name = "BYTES")]
+    memory_limit_bytes: Option<u64>,
+
+    #[command(flatten)]
+    retry: Retry,
+
+    /// Whether an interrupted interval is resumed
+    #[arg(long, value_name = "BOOL")]
+    enable_recovery: Option<bool>,
+
+    /// A directory that the plugin may use, and where it sees it [default: at the same path, read-only]
+    #[arg(long, value_name = "HOST_PATH[:GUEST_PATH[:ro|rw]]", value_parser = parse_grant)]
+    grant_dir: Vec<Value>,
+}
+
+/// How a task that failed is tried again.
+#[derive(Debug, clap::Args)]
+struct Retry {
+    /// The most attempts at a task, the first included
+    #[arg(long, value_name = "N")]
+    retry_max_attempts: Option<u32>,
+
+    /// The wait before the second attempt, such as 1s
+    #[arg(long, value_name = "SPAN")]
+    retry_backoff: Option<String>,
+
+    /// How many times longer each further wait is
+    #[arg(long, value_name = "FACTOR")]
+    retry_factor: Option<f64>,
+
+    /// The longest wait between two attempts, such as 5m
+    #[arg(long, value_name = "SPAN")]
+    retry_max_backoff: Option<String>,
+}
+
+impl NewJob {
+    /// Returns the body of `POST /jobs`.
+    pub(super) fn into_body(self) -> anyhow::Result<Value> {
+        let mut body = self.base()?;
+        let kind = self.kind(&body);
+        let retry = self.retry.laid_over(body.get("retry"));
+        let flags = [
+            ("name", self.name.map(Value::from)),
+            ("plugin", self.plugin.map(Value::from)),
+            ("type", kind.map(Value::from)),
+            ("interval", self.interval.map(Value::from)),
+            ("cron", self.cron.map(Value::from)),
+            ("timezone", self.timezone.map(Value::from)),
+            ("payload", self.payload),
+            ("tasks", self.tasks.map(Value::from)),
+            ("max_parallel", self.max_parallel.map(Value::from)),
+            ("timeout", self.timeout.map(Value::from)),
+            ("memory_limit_bytes", self.memory_limit_bytes.map(Value::from)),
+            ("retry", retry),
+            ("enable_recovery", self.enable_recovery.map(Value::from)),
+            ("grants", (!self.grant_dir.is_empty()).then(|| json!({ "directories": self.grant_dir }))),
+        ];
+        body.extend(flags.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
+        Ok(Value::Object(body))
+    }
+
+    fn base(&self) -> anyhow::Result<Map<String, Value>> {
+        let Some(file) = &self.file else {
+            ensure!(self.name.is_some() && self.plugin.is_some(), "a job takes --name and --plugin, or --file");
+            return Ok(Map::new());
+        };
+        let text =
+            if file.as_os_str() == "-" { io::read_to_string(io::stdin()) } else { std::fs::read_to_string(file) };
+        let text = text.with_context(|| format!("cannot read {}", file.display()))?;
+        match serde_json::from_str(&text).with_context(|| format!("{} is not JSON", file.display()))? {
+            Value::Object(job) => Ok(job),
+            _ => bail!("{} holds no JSON object", file.display()),
+        }
+    }
+
+    fn kind(&self, base: &Map<String, Value>) -> Option<String> {
+        let implied = match (&self.interval, &self.cron) {
+            (Some(_), _) => "interval",
+            (_, Some(_)) => "cron",
+            _ if base.contains_key("type") => return self.kind.clone(),
+            _ => "manual",
+        };
+        self.kind.clone().or_else(|| Some(implied.to_owned()))
+    }
+}
+
+impl Retry {
+    fn laid_over(self, base: Option<&Value>) -> Option<Value> {
+        let flags = [
+            ("max_attempts", self.retry_max_attempts.map(Value::from)),
+            ("backoff", self.retry_backoff.map(Value::from)),
+            ("factor", self.retry_factor.map(Value::from)),
+            ("max_backoff", self.retry_max_backoff.map(Value::from)),
+        ];
+        let flags: Vec<_> = flags.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
+        if flags.is_empty() {
+            return base.cloned();
+        }
+        let mut retry = base.and_then(Value::as_object).cloned().unwrap_or_default();
+        retry.extend(flags);
+        Some(Value::Object(retry))
+    }
+}
+
+fn parse_payload(text: &str) -> Result<Value, String> {
+    serde_json::from_str(text).map_err(|error| format!("this is not JSON: {error}"))
+}
+
+fn parse_grant(text: &str) -> Result<Value, String> {
+    match text.split(':').collect::<Vec<_>>()[..] {
+        [path] => Ok(json!({ "path": path })),
+        [path, mount] => Ok(json!({ "path": path, "mount": mount })),
+        [path, mount, "ro"] => Ok(json!({ "path": path, "mount": mount, "access": "read" })),
+        [path, mount, "rw"] => Ok(json!({ "path": path, "mount": mount, "access": "read-write" })),
+        _ => Err("a grant is HOST_PATH, HOST_PATH:GUEST_PATH, or those with :ro or :rw after them".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Args, Command, FromArgMatches};
+
+    use super::*;
+
+    fn body(flags: &[&str]) -> Value {
+        let matches = NewJob::augment_args(Command::new("create").no_binary_name(true)).get_matches_from(flags);
+        NewJob::from_arg_matches(&matches).expect("valid flags").into_body().expect("a whole job")
+    }
+
+    #[test]
+    fn flags_become_the_body_of_the_request() {
+        let body =
+            body(&["--name=n", "--plugin=p", "--interval=30s", "--payload={\"a\":1}", "--grant-dir=/d:/data:ro"]);
+        let grants = json!({ "directories": [{ "path": "/d", "mount": "/data", "access": "read" }] });
+        assert_eq!(
+            body,
+            json!({
+                "name": "n", "plugin": "p", "type": "interval", "interval": "30s", "payload": { "a": 1 },
+                "grants": grants,
+            })
+        );
+    }
+
+    #[test]
+    fn a_job_without_a_schedule_is_manual() {
+        assert_eq!(body(&["--name=n", "--plugin=p"]), json!({ "name": "n", "plugin": "p", "type": "manual" }));
+    }
+
+    #[test]
+    fn a_grant_with_another_access_is_refused() {
+        assert!(parse_grant("/d:/data:rwx").is_err());
+        assert_eq!(parse_grant("/d"), Ok(json!({ "path": "/d" })));
+    }
+}

@@ -1,0 +1,158 @@
+use std::process::ExitCode;
+
+use anyhow::bail;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::client::Client;
+use super::create::NewJob;
+use super::output::Output;
+use super::table;
+use super::watch;
+
+/// The commands about jobs.
+#[derive(Debug, clap::Subcommand)]
+pub enum JobCommand {
+    /// Create a job
+    Create(Box<NewJob>),
+
+    /// List the jobs
+    List,
+
+    /// Show a job
+    Show {
+        /// The job's id or name
+        job: String,
+    },
+
+    /// Start an interval of a job now
+    Trigger {
+        /// The job's id or name
+        job: String,
+
+        /// Watch the interval to its end; the exit code is 1 unless it succeeds
+        #[arg(long)]
+        watch: bool,
+    },
+
+    /// Delete a job
+    Delete {
+        /// The job's id or name
+        job: String,
+    },
+}
+
+#[derive(Deserialize)]
+struct Jobs {
+    jobs: Vec<Job>,
+}
+
+#[derive(Deserialize)]
+struct Job {
+    id: String,
+    name: String,
+    plugin: String,
+    #[serde(rename = "type")]
+    kind: String,
+    interval: Option<String>,
+    cron: Option<String>,
+    timezone: Option<String>,
+    status: String,
+    enable_recovery: Option<bool>,
+    max_parallel: Option<u32>,
+    timeout: Option<String>,
+    payload: Option<Value>,
+    current_interval_id: Option<String>,
+    interval_progress: Option<Progress>,
+    interval_started_at: Option<String>,
+    next_fire_at: Option<String>,
+    created_at: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Progress {
+    total: u64,
+    completed: u64,
+    failed: u64,
+    running: u64,
+}
+
+#[derive(Deserialize)]
+struct Triggered {
+    interval_id: String,
+}
+
+pub(super) fn run(command: JobCommand, client: &Client, output: Output) -> anyhow::Result<ExitCode> {
+    match command {
+        JobCommand::Create(job) => output.show(&client.post(&["jobs"], &job.into_body()?)?, shown)?,
+        JobCommand::List => output.show(&client.get(&["jobs"], &[])?, listed)?,
+        JobCommand::Show { job } => output.show(&client.get(&["jobs", &job_id(&job, client)?], &[])?, shown)?,
+        JobCommand::Trigger { job, watch } => {
+            let answer = client.command(&["jobs", &job_id(&job, client)?, "trigger"])?;
+            if watch {
+                return watch::watch(&answer.read::<Triggered>()?.interval_id, client, output);
+            }
+            output.show(&answer, |triggered: Triggered| triggered.interval_id)?;
+        }
+        JobCommand::Delete { job } => {
+            let answer = client.delete(&["jobs", &job_id(&job, client)?])?;
+            output.tell(&answer, || format!("deleted {}", table::printable(&job)))?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Finds the job that a person means by an id or by an exact name.
+pub(super) fn job_id(id_or_name: &str, client: &Client) -> anyhow::Result<String> {
+    let Jobs { jobs } = client.get(&["jobs"], &[])?.read()?;
+    if jobs.iter().any(|job| job.id == id_or_name) {
+        return Ok(id_or_name.to_owned());
+    }
+    let ids: Vec<_> = jobs.into_iter().filter(|job| job.name == id_or_name).map(|job| job.id).collect();
+    match &ids[..] {
+        [id] => Ok(id.clone()),
+        [] => bail!("no job has the id or the name {id_or_name:?}"),
+        ids => bail!("{} jobs are named {id_or_name:?}; say which by its id: {}", ids.len(), ids.join(", ")),
+    }
+}
+
+fn listed(answer: Jobs) -> String {
+    let rows = answer.jobs.into_iter().map(|job| {
+        let schedule = schedule(&job);
+        let next = job.next_fire_at.as_deref().map(table::instant).unwrap_or_default();
+        let progress = job.interval_progress.map(|now| format!("{}/{}", now.completed, now.total));
+        [job.id, job.name, job.plugin, schedule, job.status, next, progress.unwrap_or_default()]
+    });
+    table::columns(["ID", "NAME", "PLUGIN", "FIRES", "STATUS", "NEXT", "PROGRESS"], rows)
+}
+
+fn shown(job: Job) -> String {
+    let schedule = schedule(&job);
+    let progress = job.interval_progress.map(|now| {
+        format!("{} of {} completed, {} failed, {} running", now.completed, now.total, now.failed, now.running)
+    });
+    table::fields([
+        ("id", Some(job.id)),
+        ("name", Some(job.name)),
+        ("plugin", Some(job.plugin)),
+        ("fires", Some(schedule)),
+        ("status", Some(job.status)),
+        ("recovery", job.enable_recovery.map(|on| if on { "on" } else { "off" }.into())),
+        ("max parallel", job.max_parallel.map(|lanes| lanes.to_string())),
+        ("timeout", job.timeout),
+        ("payload", job.payload.filter(|payload| !payload.is_null()).map(|payload| payload.to_string())),
+        ("interval", job.current_interval_id),
+        ("progress", progress),
+        ("started", job.interval_started_at.as_deref().map(table::instant)),
+        ("next", job.next_fire_at.as_deref().map(table::instant)),
+        ("created", job.created_at.as_deref().map(table::instant)),
+    ])
+}
+
+fn schedule(job: &Job) -> String {
+    match (&job.interval, &job.cron) {
+        (Some(interval), _) => format!("every {interval}"),
+        (_, Some(cron)) => format!("{cron} {}", job.timezone.as_deref().unwrap_or_default()).trim_end().to_owned(),
+        _ => job.kind.clone(),
+    }
+}

@@ -1,0 +1,65 @@
+//! The client commands of the binary `latchwork`: each asks a host over its HTTP API and shows the answer to a person
+//! or, with `--json`, to a script.
+//!
+//! Knows the API's JSON; must never know the engine, the store or the sandbox.
+
+mod client;
+mod create;
+mod interval;
+mod job;
+mod output;
+mod pages;
+mod plugin;
+mod table;
+mod watch;
+
+use std::process::ExitCode;
+
+use client::Client;
+use output::{Output, OutputClosed};
+
+/// Names the host that the client commands talk to, and the way they print what it answers.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Client options")]
+pub struct Connection {
+    /// The host to talk to
+    #[arg(long, global = true, env = "LATCHWORK_SERVER", value_name = "URL", default_value = "http://127.0.0.1:8080")]
+    pub server: String,
+
+    /// Print the API's JSON as it is, for scripts
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+/// The commands that talk to a host.
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    /// Upload plugins and list them
+    #[command(subcommand)]
+    Plugin(plugin::PluginCommand),
+
+    /// Create, list, show, trigger and delete jobs
+    #[command(subcommand)]
+    Job(job::JobCommand),
+
+    /// List, show and watch the intervals of a job
+    #[command(subcommand)]
+    Interval(interval::IntervalCommand),
+}
+
+/// Runs one client command to its end.
+///
+/// The exit code is 1 where a watched interval did not succeed; every other failure is an error, in one line.
+pub fn run(command: Command, connection: &Connection) -> anyhow::Result<ExitCode> {
+    let client = Client::new(&connection.server);
+    let output = if connection.json { Output::Json } else { Output::Text };
+    let ended = match command {
+        Command::Plugin(command) => plugin::run(command, &client, output),
+        Command::Job(command) => job::run(command, &client, output),
+        Command::Interval(command) => interval::run(command, &client, output),
+    };
+    match ended {
+        Err(error) if error.is::<OutputClosed>() => Ok(ExitCode::SUCCESS),
+        ended => ended,
+    }
+}

@@ -1,0 +1,336 @@
+//! The host's settings: flags, then environment, then an optional TOML file, then defaults.
+
+use crate::domain::human_duration;
+use crate::recovery_settings::RecoverySettings;
+use crate::sandbox::{AllowedDirectories, AllowedDirectory};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+use tracing_subscriber::EnvFilter;
+
+/// What `DATABASE_URL` takes.
+const DATABASE: &str = "sqlite:PATH with the path of a file and no `?` parameters; this version has no other database";
+
+/// Every setting of `latchwork serve`, as flag, as variable and as key of the TOML file (the flag's name with `_`).
+#[derive(Debug, Default, Clone, clap::Args)]
+#[command(next_help_heading = "Host options")]
+pub struct Settings {
+    /// Where the API listens [default: 127.0.0.1:8080]
+    #[arg(long, env = "LATCHWORK_LISTEN", value_name = "ADDRESS:PORT", value_parser = listen)]
+    pub listen: Option<SocketAddr>,
+
+    /// Where the host keeps its files [default: ./latchwork-data]
+    #[arg(long, env = "LATCHWORK_DATA_DIR", value_name = "DIR", value_parser = data_dir)]
+    pub data_dir: Option<PathBuf>,
+
+    /// Who this host is across restarts [default: kept in the data directory]
+    #[arg(long, env = "LATCHWORK_HOST_ID", value_name = "ID", value_parser = host_id)]
+    pub host_id: Option<String>,
+
+    /// The database: sqlite:PATH [default: latchwork.db in the data directory]
+    #[arg(long, env = "DATABASE_URL", value_name = "URL")]
+    pub database_url: Option<String>,
+
+    /// A directory that jobs may be granted, `PATH` to read or `PATH:rw` to write, too; repeatable, in the variable
+    /// separated by commas [default: none]
+    #[arg(long, env = "LATCHWORK_ALLOW_DIR", value_name = "PATH[:rw]", value_delimiter = ',', value_parser = allow_dir)]
+    pub allow_dir: Vec<AllowedDirectory>,
+
+    /// The largest plugin that can be uploaded, in bytes [default: 67108864]
+    #[arg(long, env = "LATCHWORK_UPLOAD_BYTES_MAX", value_name = "BYTES", value_parser = upload_bytes_max)]
+    pub upload_bytes_max: Option<usize>,
+
+    /// How long running tasks may go on after SIGTERM or SIGINT [default: 30s]
+    #[arg(long, env = "LATCHWORK_STOP_GRACE", value_name = "DURATION", value_parser = stop_grace)]
+    pub stop_grace: Option<Duration>,
+
+    /// Resume interrupted intervals [default: true]
+    #[arg(long, env = "ENABLE_RECOVERY", value_name = "BOOL", value_parser = enable_recovery)]
+    pub enable_recovery: Option<bool>,
+
+    /// Whether jobs that do not say are resumed [default: true]
+    #[arg(long, env = "DEFAULT_RECOVERY_ENABLED", value_name = "BOOL", value_parser = default_recovery_enabled)]
+    pub default_recovery_enabled: Option<bool>,
+
+    /// Seconds between two looks for interrupted intervals [default: 5]
+    #[arg(long, env = "RECOVERY_CHECK_INTERVAL", value_name = "SECONDS", value_parser = recovery_check_interval)]
+    pub recovery_check_interval: Option<u32>,
+
+    /// In how many crashes a task may be in flight before it is failed as poison, and how many recoveries in a row may
+    /// settle no task before the interval starts over [default: 3]
+    #[arg(long, env = "MAX_RECOVERY_ATTEMPTS", value_name = "COUNT", value_parser = max_recovery_attempts)]
+    pub max_recovery_attempts: Option<u32>,
+}
+
+/// The settings in force.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where the API listens.
+    pub listen: SocketAddr,
+    /// Where the host keeps its files.
+    pub data_dir: PathBuf,
+    /// Who this host is, where that is set.
+    pub host_id: Option<String>,
+    /// The SQLite file.
+    pub database: PathBuf,
+    /// What jobs may be granted.
+    pub allowed: AllowedDirectories,
+    /// The largest upload.
+    pub upload_bytes_max: usize,
+    /// How long running tasks may go on when the host stops.
+    pub stop_grace: Duration,
+    /// How interrupted intervals are treated.
+    pub recovery: RecoverySettings,
+}
+
+/// A setting that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file is not there or is no TOML.
+    #[error("LATCHWORK_CONFIG takes a TOML file: {path}: {reason}")]
+    File {
+        /// Which file.
+        path: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A key of the file that is unknown, or has a value that it does not take.
+    #[error("{path} (LATCHWORK_CONFIG): {reason}")]
+    Key {
+        /// Which file.
+        path: String,
+        /// Which key, and what it takes.
+        reason: String,
+    },
+    /// A log filter that cannot be read, or a database that this version does not serve.
+    #[error("{name} is `{value}`: it takes {expected}")]
+    Value {
+        /// The variable's name.
+        name: &'static str,
+        /// What it was.
+        value: String,
+        /// What it takes.
+        expected: &'static str,
+    },
+}
+
+impl Settings {
+    /// Reads a TOML file.
+    pub fn from_file(path: &Path) -> Result<Self, ConfigError> {
+        let error = |reason: String| ConfigError::File { path: path.display().to_string(), reason };
+        let text = std::fs::read_to_string(path).map_err(|cause| error(cause.to_string()))?;
+        let file = toml::from_str(&text).map_err(|cause| error(cause.to_string()))?;
+        Self::from_toml(file).map_err(|reason| ConfigError::Key { path: path.display().to_string(), reason })
+    }
+
+    fn from_toml(mut file: toml::Table) -> Result<Self, String> {
+        let allowed = match file.remove("allow_dir") {
+            Some(toml::Value::Array(values)) => values,
+            one => Vec::from_iter(one),
+        };
+        let settings = Self {
+            listen: take(&mut file, "listen", quoted, listen)?,
+            data_dir: take(&mut file, "data_dir", quoted, data_dir)?,
+            host_id: take(&mut file, "host_id", quoted, host_id)?,
+            database_url: take(&mut file, "database_url", quoted, database_url)?,
+            allow_dir: allowed
+                .iter()
+                .map(|value| read(value, "allow_dir", quoted, allow_dir))
+                .collect::<Result<_, _>>()?,
+            upload_bytes_max: take(&mut file, "upload_bytes_max", bare, upload_bytes_max)?,
+            stop_grace: take(&mut file, "stop_grace", quoted, stop_grace)?,
+            enable_recovery: take(&mut file, "enable_recovery", bare, enable_recovery)?,
+            default_recovery_enabled: take(&mut file, "default_recovery_enabled", bare, default_recovery_enabled)?,
+            recovery_check_interval: take(&mut file, "recovery_check_interval", bare, recovery_check_interval)?,
+            max_recovery_attempts: take(&mut file, "max_recovery_attempts", bare, max_recovery_attempts)?,
+        };
+        file.keys().next().map_or(Ok(settings), |key| Err(format!("`{key}` is no setting")))
+    }
+
+    /// These settings, and where they are silent those of `file`.
+    #[must_use]
+    pub fn or(self, file: Self) -> Self {
+        Self {
+            listen: self.listen.or(file.listen),
+            data_dir: self.data_dir.or(file.data_dir),
+            host_id: self.host_id.or(file.host_id),
+            database_url: self.database_url.or(file.database_url),
+            allow_dir: if self.allow_dir.is_empty() { file.allow_dir } else { self.allow_dir },
+            upload_bytes_max: self.upload_bytes_max.or(file.upload_bytes_max),
+            stop_grace: self.stop_grace.or(file.stop_grace),
+            enable_recovery: self.enable_recovery.or(file.enable_recovery),
+            default_recovery_enabled: self.default_recovery_enabled.or(file.default_recovery_enabled),
+            recovery_check_interval: self.recovery_check_interval.or(file.recovery_check_interval),
+            max_recovery_attempts: self.max_recovery_attempts.or(file.max_recovery_attempts),
+        }
+    }
+
+    /// Fills in the defaults.
+    pub fn resolve(self) -> Result<Config, ConfigError> {
+        let data_dir = self.data_dir.unwrap_or_else(|| "latchwork-data".into());
+        Ok(Config {
+            listen: self.listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080))),
+            host_id: self.host_id,
+            database: database(self.database_url.as_deref(), &data_dir)?,
+            data_dir,
+            allowed: AllowedDirectories::new(self.allow_dir),
+            upload_bytes_max: self.upload_bytes_max.unwrap_or(64 << 20),
+            stop_grace: self.stop_grace.unwrap_or(Duration::from_secs(30)),
+            recovery: RecoverySettings {
+                is_enabled: self.enable_recovery.unwrap_or(true),
+                is_default: self.default_recovery_enabled.unwrap_or(true),
+                check_every: Duration::from_secs(self.recovery_check_interval.unwrap_or(5).into()),
+                attempts_max: self.max_recovery_attempts.unwrap_or(3),
+            },
+        })
+    }
+}
+
+/// What is logged: `RUST_LOG`, or what the host says of itself.
+pub fn log_filter() -> Result<EnvFilter, ConfigError> {
+    let Some(text) = std::env::var_os("RUST_LOG").filter(|text| !text.is_empty()) else {
+        return Ok(EnvFilter::new("info"));
+    };
+    text.to_str().and_then(|text| EnvFilter::try_new(text).ok()).ok_or_else(|| ConfigError::Value {
+        name: "RUST_LOG",
+        value: text.display().to_string(),
+        expected: "a level such as info, or targets with levels such as latchwork=debug,sqlx=warn",
+    })
+}
+
+/// The file that `sqlite:PATH` names.
+fn database(url: Option<&str>, data_dir: &Path) -> Result<PathBuf, ConfigError> {
+    let Some(url) = url else { return Ok(data_dir.join("latchwork.db")) };
+    let path = url.strip_prefix("sqlite:").map(|path| path.strip_prefix("//").unwrap_or(path));
+    match path {
+        Some(path) if !path.is_empty() && !path.contains(":memory:") && !path.contains('?') => Ok(path.into()),
+        _ => Err(ConfigError::Value {
+            name: "DATABASE_URL",
+            // A URL of another database may hold a password.
+            value: url.split_once(':').map_or(url, |(scheme, _)| scheme).to_owned() + ":…",
+            expected: DATABASE,
+        }),
+    }
+}
+
+fn parsed<T: FromStr>(text: &str, name: &str, expected: &str) -> Result<T, String> {
+    text.trim().parse().map_err(|_| format!("{name} takes {expected}"))
+}
+
+fn listen(text: &str) -> Result<SocketAddr, String> {
+    parsed(text, "LATCHWORK_LISTEN", "an address and a port, such as 127.0.0.1:8080")
+}
+
+fn data_dir(text: &str) -> Result<PathBuf, String> {
+    if text.is_empty() { Err("LATCHWORK_DATA_DIR takes the path of a directory".to_owned()) } else { Ok(text.into()) }
+}
+
+/// The rest is checked by [`database`], whose refusal keeps a password to itself.
+fn database_url(text: &str) -> Result<String, String> {
+    if text.is_empty() { Err(format!("DATABASE_URL takes {DATABASE}")) } else { Ok(text.to_owned()) }
+}
+
+fn host_id(text: &str) -> Result<String, String> {
+    let is_plain = !text.is_empty() && text.len() <= 128 && text.chars().all(|c| c.is_ascii_graphic());
+    if is_plain { Ok(text.to_owned()) } else { Err("LATCHWORK_HOST_ID takes 1 to 128 printable characters".to_owned()) }
+}
+
+fn allow_dir(text: &str) -> Result<AllowedDirectory, String> {
+    text.parse()
+        .map_err(|reason| format!("LATCHWORK_ALLOW_DIR takes directories that exist, PATH or PATH:rw ({reason})"))
+}
+
+fn upload_bytes_max(text: &str) -> Result<usize, String> {
+    parsed(text, "LATCHWORK_UPLOAD_BYTES_MAX", "a number of bytes")
+}
+
+fn stop_grace(text: &str) -> Result<Duration, String> {
+    human_duration::parse(text).map_err(|_| "LATCHWORK_STOP_GRACE takes a duration such as 30s".to_owned())
+}
+
+fn enable_recovery(text: &str) -> Result<bool, String> {
+    parsed(text, "ENABLE_RECOVERY", "true or false")
+}
+
+fn default_recovery_enabled(text: &str) -> Result<bool, String> {
+    parsed(text, "DEFAULT_RECOVERY_ENABLED", "true or false")
+}
+
+fn recovery_check_interval(text: &str) -> Result<u32, String> {
+    from_one(text, "RECOVERY_CHECK_INTERVAL", "a whole number of seconds from 1")
+}
+
+fn max_recovery_attempts(text: &str) -> Result<u32, String> {
+    from_one(text, "MAX_RECOVERY_ATTEMPTS", "a whole number from 1")
+}
+
+fn from_one(text: &str, name: &str, expected: &str) -> Result<u32, String> {
+    parsed(text, name, expected)
+        .and_then(|value| if value > 0 { Ok(value) } else { Err(format!("{name} takes {expected}")) })
+}
+
+/// A setting of the file, read by the words of its flag.
+fn take<T>(
+    file: &mut toml::Table,
+    key: &str,
+    text_of: fn(&toml::Value) -> Option<String>,
+    parse: fn(&str) -> Result<T, String>,
+) -> Result<Option<T>, String> {
+    file.remove(key).map(|value| read(&value, key, text_of, parse)).transpose()
+}
+
+fn read<T>(
+    value: &toml::Value,
+    key: &str,
+    text_of: fn(&toml::Value) -> Option<String>,
+    parse: fn(&str) -> Result<T, String>,
+) -> Result<T, String> {
+    // A value of another type is read as an empty text, which no setting takes: so its refusal says what is taken.
+    parse(&text_of(value).unwrap_or_default()).map_err(|reason| format!("`{key}`: {reason}"))
+}
+
+fn quoted(value: &toml::Value) -> Option<String> {
+    value.as_str().map(str::to_owned)
+}
+
+fn bare(value: &toml::Value) -> Option<String> {
+    (value.is_integer() || value.is_bool()).then(|| value.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flag_or_variable_goes_before_the_file_and_the_file_before_the_default() {
+        let file = file("listen = '127.0.0.1:1'\nrecovery_check_interval = 9\nstop_grace = '1m'").unwrap();
+        let given = Settings { listen: Some(SocketAddr::from(([127, 0, 0, 1], 2))), ..Settings::default() };
+        let config = given.or(file).resolve().unwrap();
+        assert_eq!(config.listen.port(), 2);
+        assert_eq!(config.recovery.check_every, Duration::from_secs(9));
+        assert_eq!(config.stop_grace, Duration::from_mins(1));
+        assert_eq!(config.recovery.attempts_max, 3);
+        assert_eq!(config.database, Path::new("latchwork-data/latchwork.db"));
+    }
+
+    #[test]
+    fn a_database_of_another_kind_is_refused_without_showing_its_password() {
+        let database_url = Some("postgres://me:secret@db/x".to_owned());
+        let error = Settings { database_url, ..Settings::default() }.resolve().unwrap_err().to_string();
+        assert!(error.starts_with("DATABASE_URL is `postgres:…`: it takes sqlite:PATH"), "{error}");
+        for (url, path) in [("sqlite:a.db", "a.db"), ("sqlite:///var/a.db", "/var/a.db")] {
+            let config = Settings { database_url: Some(url.to_owned()), ..Settings::default() }.resolve().unwrap();
+            assert_eq!(config.database, Path::new(path));
+        }
+    }
+
+    #[test]
+    fn an_unknown_key_of_the_file_is_named() {
+        assert_eq!(file("lissten = '127.0.0.1:1'").unwrap_err(), "`lissten` is no setting");
+    }
+
+    fn file(text: &str) -> Result<Settings, String> {
+        Settings::from_toml(toml::from_str(text).unwrap())
+    }
+}

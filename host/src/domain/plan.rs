@@ -1,0 +1,190 @@
+//! What an interval consists of: its stages, numbered through, and their segments.
+
+use super::segment::{self, Span};
+use std::collections::HashMap;
+
+/// The most tasks an interval may have.
+pub const TASKS_MAX: u32 = 10_000_000;
+
+/// The most stages an interval may have.
+pub const STAGES_MAX: usize = 1_000;
+
+/// The most characters a stage's name may have.
+const NAME_MAX: usize = 64;
+
+/// The name of the stage of a plan that names none.
+pub const ONLY_STAGE: &str = "tasks";
+
+/// A stage as a plugin declares it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeclaredStage {
+    /// Its name.
+    pub name: String,
+    /// How many tasks it has.
+    pub tasks: u32,
+    /// The names of the stages that it waits for.
+    pub waits_for: Vec<String>,
+}
+
+/// A stage with its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stage {
+    /// Its name, unique in the plan.
+    pub name: String,
+    /// Its first task's index in the interval.
+    pub first: u32,
+    /// How many tasks it has.
+    pub tasks: u32,
+    /// The places in the plan of the stages that it waits for; all are smaller than its own.
+    pub waits_for: Vec<u32>,
+}
+
+/// A sound plan: every stage waits only for earlier ones, and the tasks are not too many.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    stages: Vec<Stage>,
+}
+
+/// A plan that is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// A name that is empty or too long.
+    #[error("the plan's stage name `{0}` does not have 1 to 64 characters")]
+    Name(String),
+    /// Two stages with one name.
+    #[error("the plan has two stages named `{0}`")]
+    Duplicate(String),
+    /// A stage waits for one that is not before it.
+    #[error("stage `{stage}` waits for `{waits_for}`, which is no earlier stage of the plan")]
+    WaitsFor {
+        /// The stage.
+        stage: String,
+        /// What it waits for.
+        waits_for: String,
+    },
+    /// Too many tasks.
+    #[error("the plan has {0} tasks; an interval has at most {TASKS_MAX}")]
+    TooManyTasks(u64),
+    /// Too many stages.
+    #[error("the plan has {0} stages; an interval has at most {STAGES_MAX}")]
+    TooManyStages(usize),
+}
+
+impl Plan {
+    /// Checks what a plugin declared. No stage at all stands for one with `default_tasks` tasks.
+    pub fn new(declared: Vec<DeclaredStage>, default_tasks: u32) -> Result<Self, PlanError> {
+        let declared = if declared.is_empty() { only_stage(default_tasks) } else { declared };
+        if declared.len() > STAGES_MAX {
+            return Err(PlanError::TooManyStages(declared.len()));
+        }
+        let total: u64 = declared.iter().map(|stage| u64::from(stage.tasks)).sum();
+        if total > u64::from(TASKS_MAX) {
+            return Err(PlanError::TooManyTasks(total));
+        }
+        let mut numbers = HashMap::new();
+        let mut stages: Vec<Stage> = Vec::new();
+        for (number, stage) in (0..).zip(declared) {
+            let waits_for = places(&stage, &numbers)?;
+            if !(1..=NAME_MAX).contains(&stage.name.chars().count()) {
+                return Err(PlanError::Name(stage.name));
+            }
+            if numbers.insert(stage.name.clone(), number).is_some() {
+                return Err(PlanError::Duplicate(stage.name));
+            }
+            let first = stages.last().map_or(0, |before| before.first + before.tasks);
+            stages.push(Stage { name: stage.name, first, tasks: stage.tasks, waits_for });
+        }
+        Ok(Self { stages })
+    }
+
+    /// The stages, in order.
+    pub fn stages(&self) -> &[Stage] {
+        &self.stages
+    }
+
+    /// How many tasks all stages have together.
+    pub fn total(&self) -> u32 {
+        self.stages.iter().map(|stage| stage.tasks).sum()
+    }
+
+    /// The segments of all stages, in order.
+    pub fn segments(&self) -> Vec<Span> {
+        let mut spans = Vec::new();
+        for (number, stage) in (0..).zip(&self.stages) {
+            let length = segment::length_for(stage.tasks);
+            for start in (0..stage.tasks).step_by(length as usize) {
+                spans.push(Span {
+                    number: u32::try_from(spans.len()).expect("fewer segments than tasks"),
+                    stage: number,
+                    first: stage.first + start,
+                    length: length.min(stage.tasks - start),
+                });
+            }
+        }
+        spans
+    }
+}
+
+fn only_stage(tasks: u32) -> Vec<DeclaredStage> {
+    vec![DeclaredStage { name: ONLY_STAGE.to_owned(), tasks, waits_for: Vec::new() }]
+}
+
+fn places(stage: &DeclaredStage, earlier: &HashMap<String, u32>) -> Result<Vec<u32>, PlanError> {
+    let place = |name: &String| {
+        earlier
+            .get(name)
+            .copied()
+            .ok_or_else(|| PlanError::WaitsFor { stage: stage.name.clone(), waits_for: name.clone() })
+    };
+    stage.waits_for.iter().map(place).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stage(name: &str, tasks: u32, waits_for: &[&str]) -> DeclaredStage {
+        DeclaredStage { name: name.into(), tasks, waits_for: waits_for.iter().map(|&name| name.into()).collect() }
+    }
+
+    #[test]
+    fn segments_cover_every_index_once_and_no_segment_crosses_a_stage() {
+        let declared = vec![stage("fetch", 100, &[]), stage("none", 0, &[]), stage("merge", 9_000, &["fetch"])];
+        let plan = Plan::new(declared, 1).unwrap();
+        assert_eq!(plan.total(), 9_100);
+        let mut next = 0;
+        for span in plan.segments() {
+            let stage = &plan.stages()[span.stage as usize];
+            assert_eq!(span.first, next);
+            assert!(span.first >= stage.first && span.first + span.length <= stage.first + stage.tasks);
+            next += span.length;
+        }
+        assert_eq!(next, 9_100);
+    }
+
+    #[test]
+    fn a_plan_without_stages_is_the_jobs_own_count() {
+        let plan = Plan::new(Vec::new(), 7).unwrap();
+        assert_eq!((plan.total(), plan.stages().len(), plan.stages()[0].name.as_str()), (7, 1, ONLY_STAGE));
+    }
+
+    #[test]
+    fn unsound_plans_are_refused_by_name() {
+        let cases = [
+            (
+                vec![stage("a", 1, &["b"]), stage("b", 1, &[])],
+                "stage `a` waits for `b`, which is no earlier stage of the plan",
+            ),
+            (vec![stage("a", 1, &["a"])], "stage `a` waits for `a`, which is no earlier stage of the plan"),
+            (vec![stage("a", 1, &[]), stage("a", 1, &[])], "the plan has two stages named `a`"),
+            (vec![stage("", 1, &[])], "the plan's stage name `` does not have 1 to 64 characters"),
+            (
+                vec![stage("a", u32::MAX, &[]), stage("b", u32::MAX, &[])],
+                "the plan has 8589934590 tasks; an interval has at most 10000000",
+            ),
+        ];
+        for (declared, message) in cases {
+            assert_eq!(Plan::new(declared, 1).unwrap_err().to_string(), message);
+        }
+    }
+}

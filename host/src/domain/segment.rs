@@ -1,0 +1,132 @@
+//! A run of neighbouring indices: the unit of lease, of progress and of recovery.
+
+use super::ids::IncarnationId;
+use super::timestamp::Timestamp;
+
+/// The most tasks a segment holds: three bitmaps of 512 bytes.
+pub const TASKS_MAX: u32 = 4_096;
+
+/// The fewest tasks a segment of a larger stage holds, so that rows stay few.
+const TASKS_MIN: u32 = 64;
+
+/// Into how many segments a stage is cut as long as they do not get too small: enough for several hosts to share.
+const SHARES: u32 = 64;
+
+/// How many tasks each segment of a stage holds, the last one perhaps fewer.
+pub fn length_for(tasks: u32) -> u32 {
+    tasks.div_ceil(SHARES).clamp(TASKS_MIN, TASKS_MAX)
+}
+
+/// Where a segment lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// Its place in the interval, from 0.
+    pub number: u32,
+    /// The stage that it belongs to, by its place in the plan.
+    pub stage: u32,
+    /// Its first task's index in the interval.
+    pub first: u32,
+    /// How many tasks it has.
+    pub length: u32,
+}
+
+/// Who may work on a segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SegmentState {
+    /// Its stage has not begun.
+    Blocked,
+    /// Anyone may claim it.
+    Free,
+    /// An incarnation works on it.
+    Leased {
+        /// The incarnation that every write must name.
+        owner: IncarnationId,
+    },
+    /// What is left of it waits for a retry.
+    Waiting {
+        /// When the first retry is due.
+        until: Timestamp,
+    },
+    /// Every task is done or failed.
+    Done,
+}
+
+/// What can happen to a segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SegmentEvent {
+    /// The stages that its stage waited for have succeeded.
+    StageOpened,
+    /// An incarnation takes it.
+    Claimed {
+        /// The incarnation.
+        owner: IncarnationId,
+    },
+    /// Its last open task was done or failed.
+    AllSettled,
+    /// Only tasks that wait for a retry are left.
+    RetriesPending {
+        /// When the first is due.
+        until: Timestamp,
+    },
+    /// Its owner gave it back or died.
+    OwnerGone,
+}
+
+/// An event that cannot happen in this state: a fault of the program, or rows changed by hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a segment that is {from:?} cannot take {event:?}")]
+pub struct IllegalTransition {
+    from: SegmentState,
+    event: SegmentEvent,
+}
+
+impl SegmentState {
+    /// Returns the state after `event`; the only way a segment changes state.
+    pub fn next(self, event: SegmentEvent) -> Result<Self, IllegalTransition> {
+        use SegmentEvent::{AllSettled, Claimed, OwnerGone, RetriesPending, StageOpened};
+        use SegmentState::{Blocked, Done, Free, Leased, Waiting};
+        match (self, event) {
+            (Blocked, StageOpened) | (Leased { .. }, OwnerGone) => Ok(Free),
+            (Free | Waiting { .. }, Claimed { owner }) => Ok(Leased { owner }),
+            (Leased { .. }, AllSettled) => Ok(Done),
+            (Leased { .. }, RetriesPending { until }) => Ok(Waiting { until }),
+            (from, event) => Err(IllegalTransition { from, event }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use SegmentEvent::{AllSettled, Claimed, OwnerGone, RetriesPending, StageOpened};
+    use SegmentState::{Blocked, Done, Free, Leased, Waiting};
+
+    #[test]
+    fn a_segment_moves_only_along_the_drawn_arrows() {
+        let owner = IncarnationId::generate();
+        let until = Timestamp::from_ms(7);
+        let states = [Blocked, Free, Leased { owner }, Waiting { until }, Done];
+        let events = [StageOpened, Claimed { owner }, AllSettled, RetriesPending { until }, OwnerGone];
+        let arrows = [
+            (Blocked, StageOpened, Free),
+            (Free, Claimed { owner }, Leased { owner }),
+            (Waiting { until }, Claimed { owner }, Leased { owner }),
+            (Leased { owner }, AllSettled, Done),
+            (Leased { owner }, RetriesPending { until }, Waiting { until }),
+            (Leased { owner }, OwnerGone, Free),
+        ];
+        for from in states {
+            for event in events {
+                let drawn = arrows.iter().find(|arrow| arrow.0 == from && arrow.1 == event);
+                assert_eq!(from.next(event).ok(), drawn.map(|arrow| arrow.2), "{from:?} {event:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn segments_are_small_for_small_stages_and_never_too_large() {
+        assert_eq!(length_for(1), 64);
+        assert_eq!(length_for(5_000), 79);
+        assert_eq!(length_for(1_000_000), 4_096);
+    }
+}

@@ -1,0 +1,34 @@
+//! From a pinned digest to a plugin that can be called.
+
+use crate::domain::digest::Digest;
+use crate::sandbox::{Plugin, Refusal, Sandbox};
+use crate::store::{Store, StoreError};
+
+/// Why an interval's pinned version cannot be run.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ComponentError {
+    /// It is gone.
+    #[error("the pinned version {0} of the plugin is not there any more")]
+    Missing(Digest),
+    /// Its bytes are not those that were uploaded.
+    #[error("the pinned version {0} of the plugin is damaged: its bytes have another digest")]
+    Damaged(Digest),
+    /// This host cannot compile it.
+    #[error("the pinned version {0} of the plugin cannot be loaded: {1}")]
+    Refused(Digest, Refusal),
+    /// The store does not answer; that says nothing about the version.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Loads a version, compiled at most once for each start of the host.
+pub(super) async fn load(store: &dyn Store, sandbox: &Sandbox, digest: &Digest) -> Result<Plugin, ComponentError> {
+    if let Some(plugin) = sandbox.loaded(digest) {
+        return Ok(plugin);
+    }
+    let bytes = store.component(digest).await?.ok_or(ComponentError::Missing(*digest))?;
+    if Digest::of(&bytes) != *digest {
+        return Err(ComponentError::Damaged(*digest));
+    }
+    sandbox.load(bytes).await.map_err(|refusal| ComponentError::Refused(*digest, refusal))
+}

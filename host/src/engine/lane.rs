@@ -1,0 +1,17 @@
+//! One of an interval's `max_parallel` lanes: runs a task, has it recorded, gets the next.
+
+use super::active::ActiveInterval;
+use super::recorder::{Attempt, Exchange};
+use std::sync::Arc;
+
+/// Runs until the recorder has no next task for it.
+///
+/// It begins a task only after the commit that names the task has reached the disk, and the same commit has recorded
+/// the task before: that is what makes the tasks in flight at a crash known.
+pub(super) async fn run(interval: Arc<ActiveInterval>, recorder: Exchange) {
+    let mut ended = None;
+    while let Some(start) = recorder.exchange(&interval, ended.take()).await {
+        let report = interval.call(start).await;
+        ended = Some(Attempt { start, report });
+    }
+}

@@ -1,0 +1,29 @@
+//! What makes intervals happen: scheduler -> executor -> recorder, and recovery when a host has died.
+//!
+//! Each part is a bounded `tick` plus a wait for a nudge or the next due time. Knows the store, the sandbox and the
+//! clock; never HTTP. It meets the API only in rows.
+
+mod active;
+mod component;
+mod executor;
+mod fallback;
+mod heartbeat;
+mod host;
+mod job_keys;
+mod lane;
+mod loader;
+mod planner;
+mod publisher;
+mod recorder;
+mod recovery;
+mod scheduler;
+mod tick;
+
+pub use executor::Executor;
+pub use heartbeat::Heartbeat;
+pub use host::{Engine, EngineParts};
+pub use publisher::Publisher;
+pub use recorder::Recorder;
+pub use recovery::Recovery;
+pub use scheduler::Scheduler;
+pub use tick::Tick;

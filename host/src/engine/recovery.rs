@@ -1,0 +1,119 @@
+//! Takes up intervals whose incarnation died.
+
+use super::fallback::replacement;
+use super::tick::Tick;
+use crate::domain::ids::{IntervalId, JobId};
+use crate::domain::recovery::{Casualty, Remedy, remedy};
+use crate::domain::timestamp::Timestamp;
+use crate::recovery_settings::RecoverySettings;
+use crate::status::HostStatus;
+use crate::store::{InterruptedInterval, Resumed, Store, StoreError};
+use crate::wakeup::Wakeup;
+use async_trait::async_trait;
+use std::sync::Arc;
+use tracing::{info, warn};
+
+/// Finds and resumes interrupted intervals.
+pub struct Recovery {
+    store: Arc<dyn Store>,
+    settings: RecoverySettings,
+    status: Arc<HostStatus>,
+    executor: Wakeup,
+}
+
+#[async_trait]
+impl Tick for Recovery {
+    const NAME: &'static str = "recovery";
+
+    async fn tick(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+        // Its own lease first: a host that slept, or waited for its disk, must not take itself for dead.
+        match self.store.renew_incarnation(self.status.incarnation, now).await {
+            // Another host has taken over; the heartbeat stops this one.
+            Err(StoreError::LeaseLost(_)) => return Ok(None),
+            renewed => renewed?,
+        }
+        self.recover_all(now).await?;
+        Ok(None)
+    }
+}
+
+impl Recovery {
+    /// A recovery on behalf of the host of `status`.
+    pub fn new(store: Arc<dyn Store>, settings: RecoverySettings, status: Arc<HostStatus>, executor: Wakeup) -> Self {
+        Self { store, settings, status, executor }
+    }
+
+    /// The check at the start, which also tells what was left open by a host that stopped by itself.
+    pub(super) async fn check_at_start(&self, now: Timestamp) -> Result<(), StoreError> {
+        info!("Starting recovery check on startup");
+        let incomplete = self.store.incomplete_jobs().await?;
+        info!("Found {} jobs with incomplete intervals", incomplete.len());
+        let interrupted = self.store.interrupted_intervals(now).await?;
+        for job in incomplete {
+            if !interrupted.iter().any(|interrupted| interrupted.id == job.interval) {
+                announce(job.interval, job.job, job.completed);
+            }
+        }
+        self.recover_all(now).await
+    }
+
+    async fn recover_all(&self, now: Timestamp) -> Result<(), StoreError> {
+        for interval in self.store.interrupted_intervals(now).await? {
+            self.recover(interval, now).await?;
+            self.executor.nudge();
+        }
+        self.status.note_recovery_check(now);
+        Ok(())
+    }
+
+    async fn recover(&self, interval: InterruptedInterval, now: Timestamp) -> Result<(), StoreError> {
+        let InterruptedInterval { id, job, casualty, completed } = interval;
+        let is_recoverable = casualty.is_recoverable && self.settings.is_enabled;
+        match remedy(Casualty { is_recoverable, ..casualty }, self.settings.attempts_max) {
+            Remedy::Resume { fruitless } => {
+                match self.store.resume(id, fruitless, self.settings.attempts_max, now).await {
+                    Ok(resumed) => {
+                        announce(id, job, completed);
+                        tell(id, &resumed);
+                        Ok(())
+                    }
+                    Err(error @ StoreError::Unreadable { .. }) => {
+                        let reason = format!("its progress is lost, everything runs again from the start: {error}");
+                        self.abandon(id, job, &reason, true, now).await
+                    }
+                    Err(error) => Err(error),
+                }
+            }
+            Remedy::Abandon { reason, is_replaced } => self.abandon(id, job, &reason, is_replaced, now).await,
+        }
+    }
+
+    async fn abandon(
+        &self,
+        interval: IntervalId,
+        job: JobId,
+        reason: &str,
+        is_replaced: bool,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        warn!(interval.id = %interval, job.id = %job, "Abandoning interval {interval} of job {job}: {reason}");
+        let replacement = is_replaced.then(|| replacement(interval, job, now));
+        self.store.abandon(interval, reason, replacement.as_ref(), now).await
+    }
+}
+
+fn announce(interval: IntervalId, job: JobId, completed: u64) {
+    info!(interval.id = %interval, job.id = %job, "Scheduled recovery for job {job}, interval {interval}");
+    info!(interval.id = %interval, completed, "Skipping {completed} completed tasks");
+}
+
+fn tell(interval: IntervalId, resumed: &Resumed) {
+    let duplicates = resumed.duplicates;
+    info!(interval.id = %interval, duplicates, "{duplicates} tasks of interval {interval} were in flight and run again");
+    for index in &resumed.poisoned {
+        warn!(interval.id = %interval, index = index.0, "Task {index} of interval {interval} is failed as a poison task");
+    }
+    if let Some(state) = resumed.ended {
+        warn!(interval.id = %interval, "Interval {interval} {state}");
+    }
+}

@@ -1,0 +1,17 @@
+//! Latchwork: a host for WebAssembly plugins that runs durable interval jobs.
+//!
+//! The folders, from the top: `api` and `cli` for people, `engine` for intervals, `store` and `sandbox` beneath both,
+//! `domain` beneath all. ARCHITECTURE.md is the map.
+
+pub mod api;
+pub mod app;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod domain;
+pub mod engine;
+pub mod recovery_settings;
+pub mod sandbox;
+pub mod status;
+pub mod store;
+pub mod wakeup;

@@ -1,0 +1,11 @@
+//! What wasmtime makes of the contract in `wit/`.
+#![allow(missing_docs, unreachable_pub, reason = "generated")]
+
+wasmtime::component::bindgen!({
+    path: "../wit",
+    world: "plugin",
+    imports: { "latchwork:plugin/keys": async },
+    exports: { default: async },
+});
+
+pub(super) use latchwork::plugin::types;

@@ -1,0 +1,172 @@
+//! One call of a plugin, in a sandbox of its own.
+
+use super::bindings::{Plugin as Instance, PluginPre, types as wit};
+use super::context::{JobInput, TaskInput};
+use super::directories::GrantedDirectory;
+use super::keys::{KeyOverlay, KeyReader};
+use super::limits::{HOSTCALL_BYTES_MAX, Limits, MESSAGE_BYTES_MAX, OUTPUT_BYTES_MAX};
+use super::log::TaskLog;
+use super::state::CallState;
+use crate::domain::plan::DeclaredStage;
+use crate::domain::task::{Failure, FailureKind, KeyWrites, LogLine, Outcome, TaskOutput};
+use crate::domain::timestamp::Timestamp;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+use wasmtime::{Store, UpdateDeadline};
+
+/// A checked and compiled component, ready to be called. Clones share the code.
+#[derive(Clone)]
+pub struct Plugin {
+    pre: PluginPre<CallState>,
+    imports: Arc<[String]>,
+    permits: Arc<Semaphore>,
+}
+
+/// What a call may reach, and how far it may go.
+pub struct Surroundings<'a> {
+    /// Its limits.
+    pub limits: Limits,
+    /// The job's keys.
+    pub keys: Arc<dyn KeyReader>,
+    /// The granted directories.
+    pub directories: &'a [GrantedDirectory],
+    /// Reads the time for log lines.
+    pub now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+}
+
+/// How a call ended, and what it logged.
+#[derive(Debug)]
+pub struct CallReport<T> {
+    /// How it ended.
+    pub outcome: Outcome<T>,
+    /// What it logged, also where it failed.
+    pub log: Vec<LogLine>,
+}
+
+/// What a successful `plan` leaves.
+#[derive(Debug)]
+pub struct PlanOutput {
+    /// The stages that the plugin declared.
+    pub stages: Vec<DeclaredStage>,
+    /// What it wrote to the job's keys.
+    pub keys: KeyWrites,
+}
+
+type Answer<T> = wasmtime::Result<Result<T, wit::TaskError>>;
+
+impl Plugin {
+    pub(super) fn new(pre: PluginPre<CallState>, imports: Vec<String>, permits: Arc<Semaphore>) -> Self {
+        Self { pre, imports: imports.into(), permits }
+    }
+
+    /// The names of what the component imports.
+    pub fn imports(&self) -> &[String] {
+        &self.imports
+    }
+
+    /// Calls `plan` in a fresh sandbox.
+    pub async fn plan(&self, job: &JobInput, surroundings: Surroundings<'_>) -> CallReport<PlanOutput> {
+        let context = wit::JobContext::from(job);
+        let report = self.call(surroundings, async |plugin, store| plugin.call_plan(store, &context).await).await;
+        report.map(|stages, keys| Ok(PlanOutput { stages: stages.into_iter().map(declared).collect(), keys }))
+    }
+
+    /// Calls `run` in a fresh sandbox.
+    pub async fn run(&self, task: &TaskInput<'_>, surroundings: Surroundings<'_>) -> CallReport<TaskOutput> {
+        let context = wit::TaskContext::from(task);
+        let report = self.call(surroundings, async |plugin, store| plugin.call_run(store, &context).await).await;
+        report.map(|output, keys| {
+            if output.len() > OUTPUT_BYTES_MAX {
+                let found = output.len();
+                let message = format!("a task's output has at most {OUTPUT_BYTES_MAX} bytes, not {found}");
+                return Err(Failure { kind: FailureKind::LimitExceeded, message });
+            }
+            Ok(TaskOutput { output, keys })
+        })
+    }
+
+    /// Runs `export` in a fresh sandbox, which is dropped at the end whatever happened.
+    async fn call<T>(
+        &self,
+        surroundings: Surroundings<'_>,
+        export: impl AsyncFnOnce(&Instance, &mut Store<CallState>) -> Answer<T>,
+    ) -> CallReport<(T, KeyWrites)> {
+        let _permit = self.permits.acquire().await.expect("the semaphore is never closed");
+        let Surroundings { limits, keys, directories, now } = surroundings;
+        let log = TaskLog::new(now);
+        let state = match CallState::new(limits, KeyOverlay::new(keys), log.clone(), directories) {
+            Ok(state) => state,
+            Err(gone) => return CallReport::failed(FailureKind::Host, gone.to_string(), &log),
+        };
+        let mut store = self.store(state);
+        let call = async {
+            let instance = self.pre.instantiate_async(&mut store).await?;
+            export(&instance, &mut store).await
+        };
+        // The epoch makes a guest that only computes give way, so that this clock is also looked at.
+        let Ok(answer) = tokio::time::timeout(limits.timeout, call).await else {
+            let message = format!("the call took longer than {:?}", limits.timeout);
+            // Before the log is taken: what the guest wrote without a line's end becomes a line then.
+            drop(store);
+            return CallReport::failed(FailureKind::Timeout, message, &log);
+        };
+        let CallState { memory, keys, .. } = store.into_data();
+        match answer {
+            Ok(Ok(value)) => CallReport { outcome: Outcome::Succeeded((value, keys.into_writes())), log: log.take() },
+            Ok(Err(wit::TaskError::Retryable(message))) => CallReport::failed(FailureKind::Retryable, message, &log),
+            Ok(Err(wit::TaskError::Fatal(message))) => CallReport::failed(FailureKind::Fatal, message, &log),
+            Err(_) if memory.has_refused() => {
+                let message = format!("the call wanted more than {} bytes of memory", limits.memory_bytes_max);
+                CallReport::failed(FailureKind::OutOfMemory, message, &log)
+            }
+            Err(error) if has_carried_too_much(&error) => {
+                let message = format!("one call between plugin and host carries at most {HOSTCALL_BYTES_MAX} bytes");
+                CallReport::failed(FailureKind::LimitExceeded, message, &log)
+            }
+            Err(error) => CallReport::trapped(&error, &log),
+        }
+    }
+
+    fn store(&self, state: CallState) -> Store<CallState> {
+        let mut store = Store::new(self.pre.engine(), state);
+        store.limiter(|state| &mut state.memory);
+        store.set_hostcall_fuel(HOSTCALL_BYTES_MAX);
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_callback(|_| Ok(UpdateDeadline::Yield(1)));
+        store
+    }
+}
+
+impl<T> CallReport<T> {
+    fn failed(kind: FailureKind, mut message: String, log: &TaskLog) -> Self {
+        if message.len() > MESSAGE_BYTES_MAX {
+            message.truncate(message.floor_char_boundary(MESSAGE_BYTES_MAX));
+            message.push('…');
+        }
+        Self { outcome: Outcome::Failed(Failure { kind, message }), log: log.take() }
+    }
+
+    fn trapped(error: &wasmtime::Error, log: &TaskLog) -> Self {
+        Self::failed(FailureKind::Trap, error.root_cause().to_string(), log)
+    }
+}
+
+impl<T> CallReport<(T, KeyWrites)> {
+    fn map<U>(self, done: impl FnOnce(T, KeyWrites) -> Result<U, Failure>) -> CallReport<U> {
+        let outcome = match self.outcome {
+            Outcome::Succeeded((value, keys)) => done(value, keys).map_or_else(Outcome::Failed, Outcome::Succeeded),
+            Outcome::Failed(failure) => Outcome::Failed(failure),
+        };
+        CallReport { outcome, log: self.log }
+    }
+}
+
+/// Whether the guest wanted to hand over, or be handed, more than [`HOSTCALL_BYTES_MAX`] at a time.
+fn has_carried_too_much(error: &wasmtime::Error) -> bool {
+    // Wasmtime keeps this error's type to itself; its text is all there is to tell it by.
+    error.root_cause().to_string().contains("fuel allocated for hostcalls has been exhausted")
+}
+
+fn declared(stage: wit::Stage) -> DeclaredStage {
+    DeclaredStage { name: stage.name, tasks: stage.tasks, waits_for: stage.waits_for }
+}

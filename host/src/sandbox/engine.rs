@@ -1,0 +1,141 @@
+//! The one wasmtime engine of the host: its settings, its pool, its epoch.
+
+use super::call::Plugin;
+use super::compile::{self, Refusal};
+use super::limits::HANDLES_MAX;
+use super::state::CallState;
+use crate::domain::digest::Digest;
+use crate::domain::job::MEMORY_BYTES_MAX;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::Semaphore;
+use wasmtime::component::Linker;
+use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
+
+/// How many calls run at a time. A full pool answers with an error and does not wait, so each call takes a permit first.
+const CALLS_MAX: u32 = 1_024;
+
+/// What one component may consist of. A component of componentize-py holds 23 core instances and 2 tables.
+const CORE_INSTANCES_MAX: u32 = 64;
+const MEMORIES_MAX: u32 = 4;
+const TABLES_MAX: u32 = 8;
+const TABLE_ELEMENTS_MAX: usize = 20_000;
+
+/// How often a guest that only computes gives way to others. Timeouts of such guests are this exact.
+const EPOCH: Duration = Duration::from_millis(10);
+
+/// Runs plugins. One for each host.
+pub struct Sandbox {
+    engine: Engine,
+    linker: Linker<CallState>,
+    permits: Arc<Semaphore>,
+    plugins: Mutex<HashMap<Digest, Plugin>>,
+}
+
+/// The engine could not be set up on this machine.
+#[derive(Debug, thiserror::Error)]
+#[error("the WebAssembly engine cannot start: {0:#}")]
+pub struct SandboxError(wasmtime::Error);
+
+impl Sandbox {
+    /// Sets up the engine, its pool of instances and the thread that moves its epoch.
+    pub fn new() -> Result<Self, SandboxError> {
+        let engine = Engine::new(&config()).map_err(SandboxError)?;
+        let linker = super::host_functions::linker(&engine).map_err(SandboxError)?;
+        move_epoch(&engine);
+        let permits = Arc::new(Semaphore::new(CALLS_MAX as usize));
+        Ok(Self { engine, linker, permits, plugins: Mutex::default() })
+    }
+
+    /// Checks and compiles a component, or answers with the one that was compiled before.
+    ///
+    /// Takes up to seconds for large components, on a thread of its own.
+    pub async fn load(&self, bytes: Vec<u8>) -> Result<Plugin, Refusal> {
+        let digest = Digest::of(&bytes);
+        if let Some(plugin) = self.loaded(&digest) {
+            return Ok(plugin);
+        }
+        let (engine, linker, permits) = (self.engine.clone(), self.linker.clone(), Arc::clone(&self.permits));
+        let compiled = tokio::task::spawn_blocking(move || compile::compile(&engine, &linker, &bytes)).await;
+        let (pre, imports) = compiled.map_err(|_| Refusal::CompilerPanicked)??;
+        let plugin = Plugin::new(pre, imports, permits);
+        self.lock().insert(digest, plugin.clone());
+        Ok(plugin)
+    }
+
+    /// The plugin with this digest, if it was loaded since the host started.
+    pub fn loaded(&self, digest: &Digest) -> Option<Plugin> {
+        self.lock().get(digest).cloned()
+    }
+
+    /// Frees the compiled code of a version that is gone.
+    pub fn forget(&self, digest: &Digest) {
+        self.lock().remove(digest);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Digest, Plugin>> {
+        self.plugins.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn config() -> Config {
+    let mut config = Config::new();
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool()));
+    config.epoch_interruption(true);
+    // Off also closes the class of faults around concurrent component calls, and saves half a microsecond a call.
+    config.concurrency_support(false);
+    config.wasm_threads(false);
+    config.wasm_gc(false);
+    config.wasm_function_references(false);
+    config.wasm_exceptions(false);
+    config.wasm_memory64(false);
+    config
+}
+
+fn pool() -> PoolingAllocationConfig {
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(CALLS_MAX)
+        .total_core_instances(CALLS_MAX * CORE_INSTANCES_MAX)
+        .max_core_instances_per_component(CORE_INSTANCES_MAX)
+        .total_memories(CALLS_MAX * MEMORIES_MAX)
+        .max_memories_per_component(MEMORIES_MAX)
+        .total_tables(CALLS_MAX * TABLES_MAX)
+        .max_tables_per_component(TABLES_MAX)
+        .max_tables_per_module(TABLES_MAX)
+        .table_elements(TABLE_ELEMENTS_MAX)
+        // Giving a table's pages back after each call costs more than the whole call: every core is interrupted.
+        .table_keep_resident(TABLE_ELEMENTS_MAX * size_of::<usize>())
+        .total_stacks(CALLS_MAX)
+        .max_memory_size(usize::try_from(MEMORY_BYTES_MAX).expect("1 GiB fits"));
+    if has_swap() {
+        // A swapped-out dirty page is not reset by the scan, so only a little is kept, and reset by hand.
+        pool.linear_memory_keep_resident(256 << 10).pagemap_scan(Enabled::No);
+    } else {
+        pool.linear_memory_keep_resident(2 << 20).pagemap_scan(Enabled::Auto);
+    }
+    pool
+}
+
+/// Whether the machine may swap; where that cannot be read, it may.
+fn has_swap() -> bool {
+    std::fs::read_to_string("/proc/swaps").map_or(true, |swaps| swaps.lines().count() > 1)
+}
+
+/// Moves the epoch for as long as the engine lives.
+fn move_epoch(engine: &Engine) {
+    let engine = engine.weak();
+    std::thread::spawn(move || {
+        while let Some(engine) = engine.upgrade() {
+            engine.increment_epoch();
+            std::thread::sleep(EPOCH);
+        }
+    });
+}
+
+/// The most handles of one call, for the table behind them.
+pub(super) fn handle_table() -> wasmtime::component::ResourceTable {
+    let mut table = wasmtime::component::ResourceTable::new();
+    table.set_max_capacity(HANDLES_MAX);
+    table
+}

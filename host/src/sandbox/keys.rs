@@ -1,0 +1,161 @@
+//! The job's keys as one call sees them: what is kept, under what the call itself wrote.
+
+use super::bindings::types::HostError;
+use super::limits::{KEY_BYTES_MAX, KEY_WRITE_BYTES, KEY_WRITES_BYTES_MAX, KEYS_PAGE_MAX, VALUE_BYTES_MAX};
+use crate::domain::task::KeyWrites;
+use async_trait::async_trait;
+use std::collections::BTreeSet;
+use std::ops::Bound;
+use std::sync::Arc;
+
+/// Reads a job's keys where they are kept.
+#[async_trait]
+pub trait KeyReader: Send + Sync {
+    /// The value of a key, if it has one.
+    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, KeysUnavailable>;
+
+    /// At most `limit` keys that begin with `prefix` and come after `after`, in the order of their bytes.
+    async fn list(&self, prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<String>, KeysUnavailable>;
+}
+
+/// The keys cannot be read just now.
+#[derive(Debug, thiserror::Error)]
+#[error("the job's keys cannot be read just now: {0}")]
+pub struct KeysUnavailable(pub String);
+
+/// One call's view.
+pub(super) struct KeyOverlay {
+    kept: Arc<dyn KeyReader>,
+    writes: KeyWrites,
+    written_bytes: usize,
+}
+
+impl KeyOverlay {
+    pub(super) fn new(kept: Arc<dyn KeyReader>) -> Self {
+        Self { kept, writes: KeyWrites::new(), written_bytes: 0 }
+    }
+
+    /// What the call wrote.
+    pub(super) fn into_writes(self) -> KeyWrites {
+        self.writes
+    }
+
+    pub(super) async fn get(&self, key: String) -> Result<Option<Vec<u8>>, HostError> {
+        check_key(&key)?;
+        match self.writes.get(&key) {
+            Some(written) => Ok(written.clone()),
+            None => self.kept.get(&key).await.map_err(unavailable),
+        }
+    }
+
+    pub(super) fn set(&mut self, key: String, value: Vec<u8>) -> Result<(), HostError> {
+        check_key(&key)?;
+        if value.len() > VALUE_BYTES_MAX {
+            let found = value.len();
+            return Err(HostError::LimitExceeded(format!("a value has at most {VALUE_BYTES_MAX} bytes, not {found}")));
+        }
+        self.write(key, Some(value))
+    }
+
+    pub(super) fn delete(&mut self, key: String) -> Result<(), HostError> {
+        check_key(&key)?;
+        self.write(key, None)
+    }
+
+    fn write(&mut self, key: String, value: Option<Vec<u8>>) -> Result<(), HostError> {
+        self.written_bytes += key.len() + value.as_ref().map_or(0, Vec::len) + KEY_WRITE_BYTES;
+        if self.written_bytes > KEY_WRITES_BYTES_MAX {
+            let message = format!("one call writes at most {KEY_WRITES_BYTES_MAX} bytes to keys");
+            return Err(HostError::LimitExceeded(message));
+        }
+        self.writes.insert(key, value);
+        Ok(())
+    }
+
+    pub(super) async fn list(&self, prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<String>, HostError> {
+        if limit > KEYS_PAGE_MAX {
+            return Err(HostError::LimitExceeded(format!("a page of keys has at most {KEYS_PAGE_MAX}, not {limit}")));
+        }
+        let from = after.map_or(Bound::Included(prefix), |after| Bound::Excluded(after.max(prefix)));
+        let from = if after.is_some_and(|after| after < prefix) { Bound::Included(prefix) } else { from };
+        let own: Vec<_> =
+            self.writes.range::<str, _>((from, Bound::Unbounded)).filter(|(key, _)| key.starts_with(prefix)).collect();
+        // Each own write can hide at most one kept key, so that many more are enough to fill the page.
+        let hidden = u32::try_from(own.len()).unwrap_or(u32::MAX);
+        let kept = self.kept.list(prefix, after, limit.saturating_add(hidden)).await.map_err(unavailable)?;
+        let mut page: BTreeSet<String> = kept.into_iter().collect();
+        for (key, value) in own {
+            if value.is_some() {
+                page.insert(key.clone());
+            } else {
+                page.remove(key);
+            }
+        }
+        Ok(page.into_iter().take(limit as usize).collect())
+    }
+}
+
+fn check_key(key: &str) -> Result<(), HostError> {
+    if (1..=KEY_BYTES_MAX).contains(&key.len()) {
+        return Ok(());
+    }
+    let found = key.len();
+    Err(HostError::LimitExceeded(format!("a key has 1 to {KEY_BYTES_MAX} bytes, not {found}")))
+}
+
+fn unavailable(error: KeysUnavailable) -> HostError {
+    HostError::Unavailable(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    struct Kept(BTreeMap<String, Vec<u8>>);
+
+    #[async_trait]
+    impl KeyReader for Kept {
+        async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, KeysUnavailable> {
+            Ok(self.0.get(key).cloned())
+        }
+
+        async fn list(&self, prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<String>, KeysUnavailable> {
+            let keys =
+                self.0.keys().filter(|key| key.starts_with(prefix) && after.is_none_or(|after| key.as_str() > after));
+            Ok(keys.take(limit as usize).cloned().collect())
+        }
+    }
+
+    fn overlay_on(keys: &[&str]) -> KeyOverlay {
+        KeyOverlay::new(Arc::new(Kept(keys.iter().map(|&key| (key.to_owned(), key.into())).collect())))
+    }
+
+    #[tokio::test]
+    async fn a_call_sees_its_own_writes_over_what_is_kept() {
+        let mut keys = overlay_on(&["a", "b"]);
+        keys.set("a".into(), b"mine".into()).unwrap();
+        keys.delete("b".into()).unwrap();
+        assert_eq!(keys.get("a".into()).await.unwrap(), Some(b"mine".into()));
+        assert_eq!(keys.get("b".into()).await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn pages_join_kept_and_own_keys_in_order() {
+        let mut keys = overlay_on(&["k/a", "k/b", "k/d", "k/e", "other"]);
+        keys.set("k/c".into(), vec![]).unwrap();
+        keys.delete("k/a".into()).unwrap();
+        let first = keys.list("k/", None, 2).await.unwrap();
+        assert_eq!(first, ["k/b", "k/c"]);
+        let rest = keys.list("k/", Some("k/c"), 10).await.unwrap();
+        assert_eq!(rest, ["k/d", "k/e"]);
+    }
+
+    #[tokio::test]
+    async fn limits_name_themselves() {
+        let mut keys = overlay_on(&[]);
+        let error = keys.set("k".into(), vec![0; VALUE_BYTES_MAX + 1]).unwrap_err();
+        assert!(matches!(error, HostError::LimitExceeded(text) if text.contains("1048576")));
+        assert!(keys.set(String::new(), vec![]).is_err());
+    }
+}

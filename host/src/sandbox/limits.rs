@@ -1,0 +1,91 @@
+//! What a call may use.
+
+use std::time::Duration;
+use wasmtime::ResourceLimiter;
+
+/// The longest output of a task: 1 MiB.
+pub const OUTPUT_BYTES_MAX: usize = 1 << 20;
+
+/// What a task's log keeps: 256 KiB.
+pub const LOG_BYTES_MAX: usize = 256 << 10;
+
+/// What a log line costs beside its text: an empty one is not free.
+pub(super) const LINE_BYTES: usize = 64;
+
+/// The longest error message that is kept: 4 KiB.
+pub(super) const MESSAGE_BYTES_MAX: usize = 4 << 10;
+
+/// The longest key.
+pub const KEY_BYTES_MAX: usize = 1_024;
+
+/// The longest value of a key: 1 MiB.
+pub const VALUE_BYTES_MAX: usize = 1 << 20;
+
+/// What one call may write to keys, all together: 32 MiB.
+pub(super) const KEY_WRITES_BYTES_MAX: usize = 32 << 20;
+
+/// What a write costs beside its key and value: a removed key is not free.
+pub(super) const KEY_WRITE_BYTES: usize = 128;
+
+/// The longest page of `keys.list`.
+pub(super) const KEYS_PAGE_MAX: u32 = 10_000;
+
+/// What one call from the guest into the host may carry across, in bytes.
+pub(super) const HOSTCALL_BYTES_MAX: usize = 16 << 20;
+
+/// How many handles a guest may hold. Behind a handle on a directory's listing stands the whole listing.
+pub(super) const HANDLES_MAX: usize = 512;
+
+/// The most random bytes of one request.
+pub(super) const RANDOM_BYTES_MAX: u64 = 1 << 20;
+
+/// What a table's element costs on this machine, in bytes.
+const ELEMENT_BYTES: usize = size_of::<usize>();
+
+/// What the job's author decides. There is no default: every call has its limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// How long the call may take, its host calls included.
+    pub timeout: Duration,
+    /// How much memory it may use, the sum over its memories and tables, in bytes.
+    pub memory_bytes_max: u64,
+}
+
+/// Counts the memory of one call.
+#[derive(Debug)]
+pub(super) struct MemoryMeter {
+    used: usize,
+    max: usize,
+    has_refused: bool,
+}
+
+impl MemoryMeter {
+    pub(super) fn new(limits: Limits) -> Self {
+        Self { used: 0, max: usize::try_from(limits.memory_bytes_max).unwrap_or(usize::MAX), has_refused: false }
+    }
+
+    /// Whether the guest asked for more than it may have.
+    pub(super) fn has_refused(&self) -> bool {
+        self.has_refused
+    }
+
+    fn grow(&mut self, by: usize) -> bool {
+        let used = self.used.saturating_add(by);
+        let fits = used <= self.max;
+        if fits {
+            self.used = used;
+        }
+        self.has_refused |= !fits;
+        fits
+    }
+}
+
+impl ResourceLimiter for MemoryMeter {
+    fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(self.grow(desired.saturating_sub(current)))
+    }
+
+    fn table_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(self.grow(desired.saturating_sub(current).saturating_mul(ELEMENT_BYTES)))
+    }
+}

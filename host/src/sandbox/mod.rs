@@ -1,0 +1,24 @@
+//! The only folder that names wasmtime: checks and compiles plugins, runs single calls under limits, and maps every
+//! way in which a call can end to a typed outcome.
+//!
+//! Knows nothing of databases, schedules or HTTP. What a call wrote is handed back as data; nothing is kept here.
+
+mod bindings;
+mod call;
+mod compile;
+mod context;
+mod directories;
+mod engine;
+mod host_functions;
+mod keys;
+mod limits;
+mod log;
+mod state;
+
+pub use call::{CallReport, PlanOutput, Plugin, Surroundings};
+pub use compile::Refusal;
+pub use context::{JobInput, TaskInput};
+pub use directories::{AllowedDirectories, AllowedDirectory, Forbidden, GrantedDirectory};
+pub use engine::{Sandbox, SandboxError};
+pub use keys::{KeyReader, KeysUnavailable};
+pub use limits::{KEY_BYTES_MAX, LOG_BYTES_MAX, Limits, OUTPUT_BYTES_MAX, VALUE_BYTES_MAX};

@@ -1,0 +1,55 @@
+//! Why the store did not do what was asked.
+
+use crate::domain::ids::IncarnationId;
+
+/// What a caller can act on.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The incarnation no longer holds what it wanted to write; nothing was written. Stop, do not retry.
+    #[error("incarnation {0} no longer holds its lease")]
+    LeaseLost(IncarnationId),
+    /// Another host uses the same SQLite file.
+    #[error("another host already uses {0}; only one host may run on a SQLite database")]
+    InUse(String),
+    /// A row that this program did not write, or that is damaged.
+    #[error("{what} cannot be read: {reason}")]
+    Unreadable {
+        /// Which row and column.
+        what: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The file beside the database cannot be used.
+    #[error("cannot open {path}")]
+    File {
+        /// Which.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The schema could not be brought to this version.
+    #[error("the database's schema could not be migrated")]
+    Migration(#[from] sqlx::migrate::MigrateError),
+    /// The database did not answer; it may later.
+    #[error("database error")]
+    Database(#[source] sqlx::Error),
+}
+
+impl StoreError {
+    /// A value in a row that does not parse.
+    pub(super) fn unreadable(what: impl Into<String>, reason: impl std::fmt::Display) -> Self {
+        Self::Unreadable { what: what.into(), reason: reason.to_string() }
+    }
+}
+
+impl From<sqlx::Error> for StoreError {
+    /// A value of the wrong type is damage, which no second attempt mends.
+    fn from(error: sqlx::Error) -> Self {
+        match error {
+            sqlx::Error::ColumnDecode { index, source } => Self::unreadable(index.trim_matches('"'), source),
+            sqlx::Error::ColumnNotFound(column) => Self::unreadable(column, "there is no such column"),
+            sqlx::Error::Decode(source) => Self::unreadable("a value", source),
+            error => Self::Database(error),
+        }
+    }
+}

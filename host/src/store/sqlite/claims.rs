@@ -1,0 +1,99 @@
+//! Who works on which segment.
+
+use super::rows::{instant, number, parsed};
+use super::{SqliteStore, progress};
+use crate::domain::ids::{IntervalId, TaskIndex};
+use crate::domain::segment::Span;
+use crate::domain::timestamp::Timestamp;
+use crate::domain::worklist::{LeasedSegment, Retry};
+use crate::store::{Claim, Result};
+use sqlx::SqliteConnection;
+use sqlx::sqlite::{SqlitePool, SqliteRow};
+use std::collections::BTreeMap;
+
+// SQLite uses a partial index only where the statement repeats the index's `where`: `state = 'running'` alone would
+// walk the whole history.
+
+pub(super) const CLAIMABLE: &str = "select id from intervals \
+    where state in ('pending', 'running') and state = 'running' and exists (\
+      select 1 from segments where segments.interval_id = intervals.id \
+      and segments.state in ('free', 'waiting') and (segments.state = 'free' or wake_at <= ?)) order by fired_at limit ?";
+
+pub(super) const NEXT_WAKE_AT: &str = "select min(at) from (\
+    select min(plan_at) as at from intervals \
+      where state in ('pending', 'running') and state = 'pending' and owner is null \
+    union all select min(wake_at) from intervals join segments on segments.interval_id = intervals.id \
+      where intervals.state in ('pending', 'running') and intervals.state = 'running' \
+      and segments.state in ('free', 'waiting') and segments.state = 'waiting')";
+
+pub(super) const CLAIM: &str = "update segments set state = 'leased', owner = ?1, wake_at = null, epoch = epoch + 1 \
+    where interval_id = ?2 and number in (\
+      select number from segments where interval_id = ?2 and state in ('free', 'waiting') \
+      and (state = 'free' or wake_at <= ?3) order by number limit ?4) \
+    and exists (select 1 from intervals where id = ?2 and state = 'running') \
+    and exists (select 1 from incarnations where id = ?1 and ended_at is null and expires_at >= ?3) \
+    returning number, stage, first_index, length, epoch, done, failed, running";
+
+pub(super) const RETRIES: &str = "select task_index, attempts, retry_at from tasks \
+    where interval_id = ? and task_index >= ? and task_index < ? and retry_at is not null";
+
+pub(super) async fn claimable(pool: &SqlitePool, now: Timestamp, limit: u32) -> Result<Vec<IntervalId>> {
+    let rows = sqlx::query(CLAIMABLE);
+    rows.bind(now.ms()).bind(limit).fetch_all(pool).await?.iter().map(|row| parsed(row, "id")).collect()
+}
+
+pub(super) async fn next_wake_at(pool: &SqlitePool) -> Result<Option<Timestamp>> {
+    let next: Option<i64> = sqlx::query_scalar(NEXT_WAKE_AT).fetch_one(pool).await?;
+    Ok(next.map(Timestamp::from_ms))
+}
+
+pub(super) async fn claim(store: &SqliteStore, claim: Claim) -> Result<Vec<LeasedSegment>> {
+    let mut tx = store.begin().await?;
+    let rows = sqlx::query(CLAIM)
+        .bind(claim.owner.to_string())
+        .bind(claim.interval.to_string())
+        .bind(claim.now.ms())
+        .bind(claim.limit)
+        .fetch_all(&mut *tx)
+        .await?;
+    let mut segments = Vec::new();
+    for row in &rows {
+        let mut segment = leased(row)?;
+        if segment.epoch > 1 {
+            segment.retries = retries(&mut tx, claim.interval, &segment).await?;
+        }
+        segments.push(segment);
+    }
+    tx.commit().await?;
+    Ok(segments)
+}
+
+fn leased(row: &SqliteRow) -> Result<LeasedSegment> {
+    let span = Span {
+        number: number(row, "number")?,
+        stage: number(row, "stage")?,
+        first: number(row, "first_index")?,
+        length: number(row, "length")?,
+    };
+    Ok(LeasedSegment { span, epoch: number(row, "epoch")?, progress: progress::read(row)?, retries: BTreeMap::new() })
+}
+
+async fn retries(
+    connection: &mut SqliteConnection,
+    interval: IntervalId,
+    segment: &LeasedSegment,
+) -> Result<BTreeMap<TaskIndex, Retry>> {
+    let Span { first, length, .. } = segment.span;
+    let rows = sqlx::query(RETRIES);
+    let rows = rows.bind(interval.to_string()).bind(first).bind(first + length).fetch_all(connection).await?;
+    let mut retries = BTreeMap::new();
+    for row in &rows {
+        let index: u32 = number(row, "task_index")?;
+        // The row of a retry that has succeeded or failed since is only history.
+        if segment.progress.is_idle(index - first) {
+            let retry = Retry { attempts: number(row, "attempts")?, due_at: instant(row, "retry_at")? };
+            retries.insert(TaskIndex(index), retry);
+        }
+    }
+    Ok(retries)
+}

@@ -1,0 +1,159 @@
+//! From due jobs to intervals.
+
+use super::rows::{maybe_parsed, readable, to_json};
+use super::{SqliteStore, jobs, transitions};
+use crate::domain::ids::{IntervalId, JobId};
+use crate::domain::interval::Origin;
+use crate::domain::job::Grants;
+use crate::domain::timestamp::Timestamp;
+use crate::store::{DueJob, FiringDecision, NewInterval, Result, StoreError, UnrunFiring};
+use sqlx::SqliteConnection;
+use sqlx::sqlite::SqlitePool;
+
+pub(super) const DUE: &str = "select jobs.*, (\
+      select id from intervals where job_id = jobs.id and state in ('pending', 'running') limit 1) as open_interval_id \
+    from jobs where status = 'active' and is_deleted = false and next_fire_at <= ? order by next_fire_at limit ?";
+
+pub(super) const NEXT_AT: &str = "select min(next_fire_at) from jobs \
+    where status = 'active' and is_deleted = false and next_fire_at is not null";
+
+pub(super) async fn due(pool: &SqlitePool, now: Timestamp, limit: u32) -> Result<Vec<DueJob>> {
+    let rows = sqlx::query(DUE).bind(now.ms()).bind(limit).fetch_all(pool).await?;
+    let due = readable(&rows, "job", |row| {
+        Ok(DueJob { job: jobs::read(row)?, open_interval: maybe_parsed(row, "open_interval_id")? })
+    });
+    if due.is_empty() && !rows.is_empty() {
+        // Damaged jobs stay due: an empty answer would have the scheduler ask again at once, for ever.
+        return Err(StoreError::unreadable("every due job", "the rows are damaged"));
+    }
+    Ok(due)
+}
+
+pub(super) async fn next_at(pool: &SqlitePool) -> Result<Option<Timestamp>> {
+    let next: Option<i64> = sqlx::query_scalar(NEXT_AT).fetch_one(pool).await?;
+    Ok(next.map(Timestamp::from_ms))
+}
+
+pub(super) async fn fire(store: &SqliteStore, decision: &FiringDecision) -> Result<bool> {
+    let mut tx = store.begin().await?;
+    let moved = sqlx::query(
+        "update jobs set next_fire_at = ? where id = ? and next_fire_at = ? and status = 'active' and is_deleted = false",
+    )
+    .bind(decision.next_fire_at.map(Timestamp::ms))
+    .bind(decision.job.to_string())
+    .bind(decision.was_due_at.ms())
+    .execute(&mut *tx)
+    .await?;
+    if moved.rows_affected() == 0 {
+        return Ok(false);
+    }
+    for firing in &decision.unrun {
+        insert_unrun(&mut tx, decision.job, firing).await?;
+    }
+    let is_there = match &decision.run {
+        Some(interval) => insert(&mut tx, interval).await?,
+        None => true,
+    };
+    // Also where the firing was kept before: the job's next one must come.
+    tx.commit().await?;
+    Ok(is_there)
+}
+
+pub(super) async fn trigger(store: &SqliteStore, interval: &NewInterval) -> Result<bool> {
+    let mut tx = store.begin().await?;
+    let inserted = insert(&mut tx, interval).await?;
+    tx.commit().await?;
+    Ok(inserted)
+}
+
+/// Inserts an interval; where its plugin has no version, it fails at once. False where there is no such job, or where
+/// the firing is kept already.
+pub(super) async fn insert(connection: &mut SqliteConnection, interval: &NewInterval) -> Result<bool> {
+    let is_inserted = match interval.firing.origin {
+        Origin::Schedule | Origin::Trigger => insert_firing(connection, interval).await?,
+        Origin::Fallback { replaces } => insert_replacement(connection, interval, replaces).await?,
+    };
+    fail_without_plugin(connection, interval.firing.interval).await?;
+    transitions::show_next_open(connection, interval.firing.job).await?;
+    Ok(is_inserted)
+}
+
+/// With its own copy of the job's work, pinned to the plugin's current version.
+async fn insert_firing(connection: &mut SqliteConnection, interval: &NewInterval) -> Result<bool> {
+    let firing = interval.firing;
+    let inserted = sqlx::query(
+        "insert into intervals (id, job_id, state, origin, digest, is_tracked, scheduled_at, fired_at, \
+           tasks, policy, grants, payload) \
+         select ?, id, 'pending', ?, \
+           (select digest from plugins where name = jobs.plugin order by uploaded_at desc, digest limit 1), \
+           ?, ?, ?, tasks, policy, grants, payload \
+         from jobs where id = ? and is_deleted = false \
+         on conflict (job_id, scheduled_at) where origin = 'schedule' do nothing",
+    )
+    .bind(firing.interval.to_string())
+    .bind(firing.origin.name())
+    .bind(interval.is_tracked)
+    .bind(firing.scheduled_at.ms())
+    .bind(firing.fired_at.ms())
+    .bind(firing.job.to_string())
+    .execute(connection)
+    .await?;
+    Ok(inserted.rows_affected() == 1)
+}
+
+/// With the work, the instant and the version of the interval that it replaces: the job may have another by now.
+async fn insert_replacement(
+    connection: &mut SqliteConnection,
+    interval: &NewInterval,
+    replaces: IntervalId,
+) -> Result<bool> {
+    let firing = interval.firing;
+    let inserted = sqlx::query(
+        "insert into intervals (id, job_id, state, origin, replaces, digest, is_tracked, scheduled_at, fired_at, \
+           tasks, policy, grants, payload) \
+         select ?, old.job_id, 'pending', ?, old.id, \
+           coalesce((select digest from components where digest = old.digest), \
+             (select digest from plugins where name = jobs.plugin order by uploaded_at desc, digest limit 1)), \
+           ?, old.scheduled_at, ?, old.tasks, old.policy, old.grants, old.payload \
+         from intervals as old join jobs on jobs.id = old.job_id where old.id = ? and jobs.is_deleted = false",
+    )
+    .bind(firing.interval.to_string())
+    .bind(firing.origin.name())
+    .bind(interval.is_tracked)
+    .bind(firing.fired_at.ms())
+    .bind(replaces.to_string())
+    .execute(connection)
+    .await?;
+    Ok(inserted.rows_affected() == 1)
+}
+
+async fn fail_without_plugin(connection: &mut SqliteConnection, interval: IntervalId) -> Result<()> {
+    sqlx::query(
+        "update intervals set state = 'failed', finished_at = fired_at, \
+         reason = 'no version of the job''s plugin is uploaded' where id = ? and digest is null",
+    )
+    .bind(interval.to_string())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn insert_unrun(connection: &mut SqliteConnection, job: JobId, firing: &UnrunFiring) -> Result<()> {
+    sqlx::query(
+        "insert into intervals (id, job_id, state, reason, origin, is_tracked, scheduled_at, fired_at, finished_at, \
+           policy, grants, payload) \
+         select ?, id, ?, ?, 'schedule', false, ?, ?, ?, policy, ?, 'null' from jobs where id = ? \
+         on conflict (job_id, scheduled_at) where origin = 'schedule' do nothing",
+    )
+    .bind(firing.id.to_string())
+    .bind(firing.state.name())
+    .bind(&firing.reason)
+    .bind(firing.scheduled_at.ms())
+    .bind(firing.decided_at.ms())
+    .bind(firing.decided_at.ms())
+    .bind(to_json(&Grants::default()))
+    .bind(job.to_string())
+    .execute(&mut *connection)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,237 @@
+//! The store on SQLite: the embedded default, one host.
+
+mod claims;
+mod connect;
+mod firing;
+mod hot;
+mod incarnations;
+mod intervals;
+mod jobs;
+mod keys;
+mod migrations;
+mod open;
+mod planning;
+mod plugins;
+mod progress;
+mod record;
+mod recovery;
+mod rows;
+mod transitions;
+
+use super::records::*;
+use super::{Result, Store};
+use crate::domain::digest::Digest;
+use crate::domain::ids::{IncarnationId, IntervalId, JobId, TaskIndex};
+use crate::domain::job::Job;
+use crate::domain::plan::Plan;
+use crate::domain::task::Failure;
+use crate::domain::timestamp::Timestamp;
+use crate::domain::worklist::LeasedSegment;
+use async_trait::async_trait;
+use connect::FileLock;
+use sqlx::sqlite::SqlitePool;
+use sqlx::{Sqlite, Transaction};
+use std::collections::BTreeMap;
+
+/// A SQLite database in WAL mode with `synchronous=full`: what is committed has reached the disk.
+pub struct SqliteStore {
+    /// SQLite has one writer at a time; one connection makes the others wait here and not in busy loops.
+    writer: SqlitePool,
+    reader: SqlitePool,
+    /// Held for as long as the store lives: keeps a second host off the file.
+    _lock: FileLock,
+}
+
+impl SqliteStore {
+    /// Begins a transaction that writes.
+    async fn begin(&self) -> Result<Transaction<'_, Sqlite>> {
+        Ok(self.writer.begin_with("begin immediate").await?)
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn begin_incarnation(&self, incarnation: &Incarnation) -> Result<()> {
+        incarnations::begin(self, incarnation).await
+    }
+
+    async fn renew_incarnation(&self, incarnation: IncarnationId, now: Timestamp) -> Result<()> {
+        incarnations::renew(self, incarnation, now).await
+    }
+
+    async fn end_incarnation(&self, incarnation: IncarnationId, now: Timestamp) -> Result<()> {
+        incarnations::end(self, incarnation, now).await
+    }
+
+    async fn put_plugin(&self, version: &PluginVersion, wasm: &[u8]) -> Result<Uploaded> {
+        plugins::put(self, version, wasm).await
+    }
+
+    async fn plugins(&self) -> Result<Vec<PluginVersion>> {
+        plugins::current(&self.reader).await
+    }
+
+    async fn plugin_versions(&self, name: &str) -> Result<Vec<PluginVersion>> {
+        plugins::versions(&self.reader, name).await
+    }
+
+    async fn component(&self, digest: &Digest) -> Result<Option<Vec<u8>>> {
+        plugins::component(&self.reader, digest).await
+    }
+
+    async fn delete_plugin_version(&self, name: &str, digest: &Digest) -> Result<VersionDeletion> {
+        plugins::delete(self, name, digest).await
+    }
+
+    async fn create_job(&self, job: &Job) -> Result<()> {
+        jobs::create(&self.writer, job).await
+    }
+
+    async fn job(&self, job: JobId) -> Result<Option<Job>> {
+        jobs::one(&self.reader, job).await
+    }
+
+    async fn jobs(&self) -> Result<Vec<Job>> {
+        jobs::all(&self.reader).await
+    }
+
+    async fn delete_job(&self, job: JobId, now: Timestamp) -> Result<bool> {
+        jobs::delete(self, job, now).await
+    }
+
+    async fn due_jobs(&self, now: Timestamp, limit: u32) -> Result<Vec<DueJob>> {
+        firing::due(&self.reader, now, limit).await
+    }
+
+    async fn next_fire_at(&self) -> Result<Option<Timestamp>> {
+        firing::next_at(&self.reader).await
+    }
+
+    async fn fire(&self, decision: &FiringDecision) -> Result<bool> {
+        firing::fire(self, decision).await
+    }
+
+    async fn trigger(&self, interval: &NewInterval) -> Result<bool> {
+        firing::trigger(self, interval).await
+    }
+
+    async fn claim_pending(&self, owner: IncarnationId, now: Timestamp, limit: u32) -> Result<Vec<IntervalId>> {
+        planning::claim(&self.writer, owner, now, limit).await
+    }
+
+    async fn open_interval(&self, interval: IntervalId) -> Result<Option<OpenInterval>> {
+        open::one(&self.reader, interval).await
+    }
+
+    async fn record_plan(
+        &self,
+        owner: IncarnationId,
+        interval: IntervalId,
+        plan: &Plan,
+        record: PlanRecord,
+        now: Timestamp,
+    ) -> Result<Recorded> {
+        planning::record(self, owner, interval, plan, record, now).await
+    }
+
+    async fn record_plan_failure(
+        &self,
+        owner: IncarnationId,
+        interval: IntervalId,
+        failure: &Failure,
+        retry_at: Option<Timestamp>,
+        record: PlanRecord,
+        now: Timestamp,
+    ) -> Result<()> {
+        planning::record_failure(self, owner, interval, failure, retry_at, record, now).await
+    }
+
+    async fn claimable_intervals(&self, now: Timestamp, limit: u32) -> Result<Vec<IntervalId>> {
+        claims::claimable(&self.reader, now, limit).await
+    }
+
+    async fn next_wake_at(&self) -> Result<Option<Timestamp>> {
+        claims::next_wake_at(&self.reader).await
+    }
+
+    async fn claim_segments(&self, claim: Claim) -> Result<Vec<LeasedSegment>> {
+        claims::claim(self, claim).await
+    }
+
+    async fn record(&self, owner: IncarnationId, batch: &Batch, now: Timestamp) -> Result<Recorded> {
+        record::record(self, owner, batch, now).await
+    }
+
+    async fn ended_among(&self, intervals: &[IntervalId]) -> Result<Vec<IntervalId>> {
+        progress::ended_among(&self.reader, intervals).await
+    }
+
+    async fn publish_progress(&self, intervals: &[IntervalId]) -> Result<()> {
+        progress::publish(self, intervals).await
+    }
+
+    async fn incomplete_jobs(&self) -> Result<Vec<IncompleteJob>> {
+        recovery::incomplete_jobs(&self.reader).await
+    }
+
+    async fn interrupted_intervals(&self, now: Timestamp) -> Result<Vec<InterruptedInterval>> {
+        recovery::interrupted(&self.reader, now).await
+    }
+
+    async fn resume(&self, interval: IntervalId, fruitless: u32, attempts_max: u32, now: Timestamp) -> Result<Resumed> {
+        recovery::resume(self, interval, fruitless, attempts_max, now).await
+    }
+
+    async fn abandon(
+        &self,
+        interval: IntervalId,
+        reason: &str,
+        replacement: Option<&NewInterval>,
+        now: Timestamp,
+    ) -> Result<()> {
+        recovery::abandon(self, interval, reason, replacement, now).await
+    }
+
+    async fn interval(&self, interval: IntervalId) -> Result<Option<IntervalRecord>> {
+        intervals::one(&self.reader, interval).await
+    }
+
+    async fn intervals_of(&self, job: JobId, limit: u32) -> Result<Vec<IntervalRecord>> {
+        intervals::of_job(&self.reader, job, limit).await
+    }
+
+    async fn stages(&self, interval: IntervalId) -> Result<Vec<StageRecord>> {
+        progress::stages(&mut *self.reader.acquire().await?, interval).await
+    }
+
+    async fn segments(&self, interval: IntervalId, from: TaskIndex, limit: u32) -> Result<Vec<SegmentRecord>> {
+        progress::segments(&self.reader, interval, from, limit).await
+    }
+
+    async fn task_notes(
+        &self,
+        interval: IntervalId,
+        first: TaskIndex,
+        last: TaskIndex,
+    ) -> Result<BTreeMap<TaskIndex, TaskNote>> {
+        intervals::task_notes(&self.reader, interval, first, last).await
+    }
+
+    async fn logs(
+        &self,
+        interval: IntervalId,
+        index: Option<TaskIndex>,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<LogRecord>> {
+        intervals::logs(&self.reader, interval, index, after, limit).await
+    }
+
+    async fn key(&self, job: JobId, key: &str) -> Result<Option<Vec<u8>>> {
+        keys::get(&self.reader, job, key).await
+    }
+
+    async fn list_keys(&self, job: JobId, prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<String>> {
+        keys::list(&self.reader, job, prefix, after, limit).await
+    }
+}

@@ -1,0 +1,30 @@
+//! What a host needs to work on an interval.
+
+use super::rows::{instant, number, parsed};
+use super::{jobs, progress};
+use crate::domain::ids::IntervalId;
+use crate::store::{OpenInterval, Result};
+use sqlx::Row as _;
+use sqlx::sqlite::SqlitePool;
+
+pub(super) async fn one(pool: &SqlitePool, interval: IntervalId) -> Result<Option<OpenInterval>> {
+    let mut connection = pool.acquire().await?;
+    let row = sqlx::query(
+        "select i.*, j.name as job_name, j.workspace_id from intervals i join jobs j on j.id = i.job_id \
+         where i.id = ? and i.state in ('pending', 'running')",
+    );
+    let Some(row) = row.bind(interval.to_string()).fetch_optional(&mut *connection).await? else { return Ok(None) };
+    let stages = progress::stages(&mut connection, interval).await?;
+    Ok(Some(OpenInterval {
+        id: interval,
+        job: parsed(&row, "job_id")?,
+        job_name: row.try_get("job_name")?,
+        workspace_id: row.try_get("workspace_id")?,
+        digest: parsed(&row, "digest")?,
+        scheduled_at: instant(&row, "scheduled_at")?,
+        is_tracked: row.try_get("is_tracked")?,
+        plan_attempts: number(&row, "plan_attempts")?,
+        work: jobs::work(&row)?,
+        stages: stages.into_iter().map(|record| record.stage).collect(),
+    }))
+}

@@ -1,0 +1,97 @@
+//! How far intervals, stages and segments are.
+
+use super::SqliteStore;
+use super::rows::{json, number, parsed, to_json};
+use crate::domain::ids::{IntervalId, TaskIndex};
+use crate::domain::plan::Stage;
+use crate::domain::progress::Progress;
+use crate::domain::stage::StageTally;
+use crate::store::{Result, SegmentRecord, StageRecord, StoreError};
+use sqlx::sqlite::{SqlitePool, SqliteRow};
+use sqlx::{Row as _, SqliteConnection};
+
+/// Sums the segments first: joined one by one, each stage would walk all of them.
+pub(super) const STAGES: &str = "select stages.name, first_index, tasks, waits_for, is_open, \
+    coalesce(completed, 0) as completed, coalesce(failed, 0) as failed, \
+    coalesce(unsettled_segments, 0) as unsettled_segments \
+    from stages left join (\
+      select stage, sum(done_count) as completed, sum(failed_count) as failed, \
+        count(*) filter (where state <> 'done') as unsettled_segments \
+      from segments where interval_id = ?1 group by stage) as tally on tally.stage = stages.number \
+    where interval_id = ?1 order by number";
+
+/// Finds the job through the interval: `current_interval_id` has no index.
+pub(super) const PUBLISH: &str = "update jobs set interval_progress = (\
+      select json_object('total', intervals.total, 'completed', coalesce(sum(done_count), 0), \
+        'failed', coalesce(sum(failed_count), 0), 'running', coalesce(sum(running_count), 0)) \
+      from intervals left join segments on segments.interval_id = intervals.id where intervals.id = ?1) \
+    where id = (select job_id from intervals where id = ?1) and current_interval_id = ?1";
+
+pub(super) const ENDED_AMONG: &str = "select id from intervals \
+    where id in (select value from json_each(?)) and state not in ('pending', 'running')";
+
+pub(super) async fn stages(connection: &mut SqliteConnection, interval: IntervalId) -> Result<Vec<StageRecord>> {
+    let rows = sqlx::query(STAGES);
+    rows.bind(interval.to_string()).fetch_all(connection).await?.iter().map(stage).collect()
+}
+
+/// What the domain decides on.
+pub(super) fn tally(record: &StageRecord) -> StageTally {
+    StageTally {
+        name: record.stage.name.clone(),
+        waits_for: record.stage.waits_for.clone(),
+        is_open: record.is_open,
+        unsettled_segments: record.unsettled_segments,
+        failed: record.failed,
+    }
+}
+
+fn stage(row: &SqliteRow) -> Result<StageRecord> {
+    Ok(StageRecord {
+        stage: Stage {
+            name: row.try_get("name")?,
+            first: number(row, "first_index")?,
+            tasks: number(row, "tasks")?,
+            waits_for: json(row, "waits_for")?,
+        },
+        is_open: row.try_get("is_open")?,
+        completed: number(row, "completed")?,
+        failed: number(row, "failed")?,
+        unsettled_segments: number(row, "unsettled_segments")?,
+    })
+}
+
+pub(super) async fn segments(
+    pool: &SqlitePool,
+    interval: IntervalId,
+    from: TaskIndex,
+    limit: u32,
+) -> Result<Vec<SegmentRecord>> {
+    let rows = sqlx::query(
+        "select first_index, length, done, failed, running from segments \
+         where interval_id = ? and first_index + length > ? order by number limit ?",
+    );
+    let rows = rows.bind(interval.to_string()).bind(from.0).bind(limit).fetch_all(pool).await?;
+    rows.iter().map(|row| Ok(SegmentRecord { first: number(row, "first_index")?, progress: read(row)? })).collect()
+}
+
+/// Reads the three bitmaps of a segment's row.
+pub(super) fn read(row: &SqliteRow) -> Result<Progress> {
+    let length: u32 = number(row, "length")?;
+    let bitmap = |column| row.try_get::<&[u8], _>(column);
+    Progress::from_bytes(length, bitmap("done")?, bitmap("failed")?, bitmap("running")?)
+        .map_err(|error| StoreError::unreadable("the progress of a segment", error))
+}
+
+pub(super) async fn publish(store: &SqliteStore, intervals: &[IntervalId]) -> Result<()> {
+    let mut tx = store.begin().await?;
+    for interval in intervals {
+        sqlx::query(PUBLISH).bind(interval.to_string()).execute(&mut *tx).await?;
+    }
+    Ok(tx.commit().await?)
+}
+
+pub(super) async fn ended_among(pool: &SqlitePool, intervals: &[IntervalId]) -> Result<Vec<IntervalId>> {
+    let rows = sqlx::query(ENDED_AMONG);
+    rows.bind(to_json(&intervals)).fetch_all(pool).await?.iter().map(|row| parsed(row, "id")).collect()
+}

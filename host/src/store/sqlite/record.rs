@@ -1,0 +1,155 @@
+//! The commit that makes completions count.
+
+use super::transitions::{self, Advanced};
+use super::{SqliteStore, keys};
+use crate::domain::ids::{IncarnationId, IntervalId, TaskIndex};
+use crate::domain::segment::SegmentState;
+use crate::domain::task::LogLine;
+use crate::domain::timestamp::Timestamp;
+use crate::domain::worklist::SegmentUpdate;
+use crate::store::{Batch, Recorded, Result, StoreError, TaskRecord};
+use sqlx::SqliteConnection;
+use std::collections::BTreeSet;
+
+pub(super) async fn record(
+    store: &SqliteStore,
+    owner: IncarnationId,
+    batch: &Batch,
+    now: Timestamp,
+) -> Result<Recorded> {
+    if let ([(interval, update)], []) = (&batch.segments[..], &batch.tasks[..])
+        && matches!(update.state, SegmentState::Leased { .. })
+    {
+        // The ordinary case, tasks that leave nothing but a bit, is one statement and so its own transaction.
+        write_segment(&mut *store.writer.acquire().await?, owner, *interval, update).await?;
+        return Ok(Recorded::default());
+    }
+    // Only a segment's row tells who holds the lease; what a task left must not pass it by.
+    let is_fenced = |task: &TaskRecord| batch.segments.iter().any(|(interval, _)| *interval == task.interval);
+    if !batch.tasks.iter().all(is_fenced) {
+        return Err(StoreError::LeaseLost(owner));
+    }
+    let mut tx = store.begin().await?;
+    for (interval, update) in &batch.segments {
+        write_segment(&mut tx, owner, *interval, update).await?;
+    }
+    for task in &batch.tasks {
+        write_task(&mut tx, task).await?;
+    }
+    let done = batch.segments.iter().filter(|(_, update)| update.state == SegmentState::Done);
+    let touched: BTreeSet<IntervalId> = done.map(|(interval, _)| *interval).collect();
+    let mut advanced = Vec::new();
+    for interval in touched {
+        advanced.push((interval, transitions::advance(&mut tx, interval, now).await?));
+    }
+    tx.commit().await?;
+    Ok(recorded(advanced))
+}
+
+/// What the caller must know of what [`transitions::advance`] did.
+pub(super) fn recorded(advanced: impl IntoIterator<Item = (IntervalId, Advanced)>) -> Recorded {
+    let mut recorded = Recorded::default();
+    for (interval, advanced) in advanced {
+        match advanced {
+            Advanced::GoesOn => {}
+            Advanced::Opened => recorded.has_opened = true,
+            Advanced::Ended(job, state) => recorded.ended.push((interval, job, state)),
+        }
+    }
+    recorded
+}
+
+/// Writes one segment's row; `LeaseLost` where the owner no longer holds it.
+async fn write_segment(
+    connection: &mut SqliteConnection,
+    owner: IncarnationId,
+    interval: IntervalId,
+    update: &SegmentUpdate,
+) -> Result<()> {
+    let progress = &update.progress;
+    // The indices on `state` are left alone as long as it does not change.
+    let statement = match update.state {
+        SegmentState::Leased { .. } => sqlx::query(
+            "update segments set done = ?, failed = ?, running = ?, done_count = ?, failed_count = ?, \
+             running_count = ? where interval_id = ? and number = ? and owner = ?",
+        ),
+        _ => sqlx::query(
+            "update segments set done = ?, failed = ?, running = ?, done_count = ?, failed_count = ?, \
+             running_count = ?, state = ?, wake_at = ?, owner = null where interval_id = ? and number = ? and owner = ?",
+        ),
+    };
+    let statement = statement
+        .bind(progress.done().to_bytes())
+        .bind(progress.failed().to_bytes())
+        .bind(progress.running().to_bytes())
+        .bind(progress.done().count())
+        .bind(progress.failed().count())
+        .bind(progress.running().count());
+    let statement = match update.state {
+        SegmentState::Leased { .. } => statement,
+        SegmentState::Done => statement.bind("done").bind(None::<i64>),
+        SegmentState::Waiting { until } => statement.bind("waiting").bind(Some(until.ms())),
+        SegmentState::Free => statement.bind("free").bind(None::<i64>),
+        SegmentState::Blocked => statement.bind("blocked").bind(None::<i64>),
+    };
+    let statement = statement.bind(interval.to_string()).bind(update.number).bind(owner.to_string());
+    let written = statement.execute(connection).await?;
+    if written.rows_affected() == 1 { Ok(()) } else { Err(StoreError::LeaseLost(owner)) }
+}
+
+async fn write_task(connection: &mut SqliteConnection, task: &TaskRecord) -> Result<()> {
+    let interval = task.interval.to_string();
+    if let Some((failure, retry_at)) = &task.failure {
+        sqlx::query(
+            "insert into tasks (interval_id, task_index, attempts, failure_kind, failure_message, retry_at) \
+             values (?, ?, ?, ?, ?, ?) on conflict do update set attempts = excluded.attempts, \
+             failure_kind = excluded.failure_kind, failure_message = excluded.failure_message, \
+             retry_at = excluded.retry_at",
+        )
+        .bind(&interval)
+        .bind(task.index.0)
+        .bind(task.attempt)
+        .bind(failure.kind.name())
+        .bind(&failure.message)
+        .bind(retry_at.map(Timestamp::ms))
+        .execute(&mut *connection)
+        .await?;
+    }
+    if !task.output.is_empty() {
+        sqlx::query(
+            "insert into outputs (interval_id, task_index, output) values (?, ?, ?) \
+             on conflict do update set output = excluded.output",
+        )
+        .bind(&interval)
+        .bind(task.index.0)
+        .bind(&task.output)
+        .execute(&mut *connection)
+        .await?;
+    }
+    keys::write(connection, task.job, &task.keys).await?;
+    insert_log(connection, task.interval, Some(task.index), task.attempt, &task.log).await
+}
+
+/// Appends log lines.
+pub(super) async fn insert_log(
+    connection: &mut SqliteConnection,
+    interval: IntervalId,
+    index: Option<TaskIndex>,
+    attempt: u32,
+    lines: &[LogLine],
+) -> Result<()> {
+    for line in lines {
+        sqlx::query(
+            "insert into logs (interval_id, task_index, attempt, at, level, message) values (?, ?, ?, ?, ?, ?)",
+        )
+        .bind(interval.to_string())
+        .bind(index.map(|index| index.0))
+        .bind(attempt)
+        .bind(line.at.ms())
+        .bind(line.level.name())
+        .bind(&line.message)
+        .execute(&mut *connection)
+        .await?;
+    }
+    Ok(())
+}

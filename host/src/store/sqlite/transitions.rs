@@ -1,0 +1,117 @@
+//! Changes of an interval's state; each goes through the domain's transition function.
+
+use super::progress;
+use super::rows::parsed;
+use crate::domain::ids::{IntervalId, JobId};
+use crate::domain::interval::{IntervalEvent, IntervalState};
+use crate::domain::stage::{self, Advance};
+use crate::domain::timestamp::Timestamp;
+use crate::store::{Result, StoreError};
+use sqlx::SqliteConnection;
+
+/// What [`advance`] led to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Advanced {
+    /// The open stages just go on.
+    GoesOn,
+    /// Stages were opened.
+    Opened,
+    /// The interval ended.
+    Ended(JobId, IntervalState),
+}
+
+/// Opens the stages that can begin, and ends the interval where nothing is left that could run.
+pub(super) async fn advance(
+    connection: &mut SqliteConnection,
+    interval: IntervalId,
+    now: Timestamp,
+) -> Result<Advanced> {
+    let mut advanced = Advanced::GoesOn;
+    loop {
+        let tallies: Vec<_> = progress::stages(connection, interval).await?.iter().map(progress::tally).collect();
+        match stage::advance(&tallies) {
+            Advance::Open(numbers) if numbers.is_empty() => return Ok(advanced),
+            Advance::Open(numbers) => {
+                for number in numbers {
+                    open_stage(connection, interval, number).await?;
+                }
+                advanced = Advanced::Opened;
+            }
+            Advance::End { end, reason } => {
+                let event = IntervalEvent::Ended(end);
+                let (job, state) = close(connection, interval, event, reason.as_deref(), now).await?;
+                return Ok(Advanced::Ended(job, state));
+            }
+        }
+    }
+}
+
+async fn open_stage(connection: &mut SqliteConnection, interval: IntervalId, number: u32) -> Result<()> {
+    sqlx::query("update stages set is_open = true where interval_id = ? and number = ?")
+        .bind(interval.to_string())
+        .bind(number)
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query("update segments set state = 'free' where interval_id = ? and stage = ? and state = 'blocked'")
+        .bind(interval.to_string())
+        .bind(number)
+        .execute(&mut *connection)
+        .await?;
+    Ok(())
+}
+
+/// Ends an interval: its counters become final, whoever works on it loses the lease, and its job shows the next open
+/// interval, if there is one.
+pub(super) async fn close(
+    connection: &mut SqliteConnection,
+    interval: IntervalId,
+    event: IntervalEvent,
+    reason: Option<&str>,
+    now: Timestamp,
+) -> Result<(JobId, IntervalState)> {
+    let id = interval.to_string();
+    let row = sqlx::query("select job_id, state from intervals where id = ?").bind(&id);
+    let row = row.fetch_one(&mut *connection).await?;
+    let job: JobId = parsed(&row, "job_id")?;
+    let state = parsed::<IntervalState>(&row, "state")?
+        .next(event)
+        .map_err(|error| StoreError::unreadable(format!("interval {interval}"), error))?;
+    sqlx::query(
+        "update intervals set state = ?, reason = ?, finished_at = ?, owner = null, \
+         completed = (select coalesce(sum(done_count), 0) from segments where interval_id = intervals.id), \
+         failed = (select coalesce(sum(failed_count), 0) from segments where interval_id = intervals.id) where id = ?",
+    )
+    .bind(state.name())
+    .bind(reason)
+    .bind(now.ms())
+    .bind(&id)
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query(
+        "update segments set state = 'free', owner = null, running = x'', running_count = 0 \
+         where interval_id = ? and state = 'leased'",
+    )
+    .bind(&id)
+    .execute(&mut *connection)
+    .await?;
+    show_next_open(connection, job).await?;
+    Ok((job, state))
+}
+
+/// Keeps the published progress as long as the job shows the same interval.
+pub(super) const SHOW_NEXT_OPEN: &str = "update jobs \
+    set (current_interval_id, interval_started_at, interval_progress) = (\
+      select id, started_at, case when id = jobs.current_interval_id then jobs.interval_progress end from intervals \
+      where job_id = jobs.id and state in ('pending', 'running') order by fired_at desc, id desc limit 1) where id = ?";
+
+/// Points the job at its latest open interval.
+pub(super) async fn show_next_open(connection: &mut SqliteConnection, job: JobId) -> Result<()> {
+    sqlx::query(SHOW_NEXT_OPEN).bind(job.to_string()).execute(connection).await?;
+    Ok(())
+}
+
+/// Whether an interval is there and has not ended.
+pub(super) async fn is_open(connection: &mut SqliteConnection, interval: IntervalId) -> Result<bool> {
+    let open = sqlx::query("select id from intervals where id = ? and state in ('pending', 'running')");
+    Ok(open.bind(interval.to_string()).fetch_optional(connection).await?.is_some())
+}

@@ -1,0 +1,94 @@
+//! What a payload can ask for.
+
+use crate::{burden, outside, promises, refused};
+use latchwork_sdk::{Task, TaskError};
+use serde::Deserialize;
+use serde_json::Value;
+use std::{thread, time::Duration};
+
+/// One way to behave, chosen by the payload's `act`.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "act", rename_all = "snake_case")]
+pub(crate) enum Act {
+    /// Returns at once.
+    Succeed,
+    /// Ends in an `unreachable`.
+    Trap,
+    /// Panics: a message on stderr, then a trap.
+    Panic,
+    /// Never returns, and calls nothing.
+    Loop,
+    /// Takes memory until it gets no more.
+    Hog,
+    /// Returns an output of about so many bytes.
+    Flood { bytes: usize },
+    /// Writes so many lines to the log and to stdout.
+    Chatter { lines: u32 },
+    /// Waits inside a host call.
+    Sleep { ms: u64 },
+    /// Fails with a retryable error on every attempt before this one.
+    Retryable { until_attempt: u32 },
+    /// Fails with a fatal error.
+    Fatal,
+    /// Leaves an empty file `{index}-{attempt}-{fencing_token}` in a granted writable directory, for an observer
+    /// outside of the host; then waits `ms`.
+    Witness {
+        directory: String,
+        #[serde(default)]
+        ms: u64,
+    },
+    /// Logs the keys `task/...` that are there, sets `task/{index}`, and checks that it sees its own write.
+    Keys { then: Option<Ending> },
+    /// Plans three stages; every stage checks that the one before it is complete and visible.
+    Stages,
+    /// Asks for what this version of the host does not offer, and returns its answers.
+    Unsupported,
+    /// Tries to read a path, and returns whether it could.
+    Probe { path: String },
+    /// Returns the environment variables and the arguments that it sees.
+    Environment,
+}
+
+/// How a task ends that has written something.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Ending {
+    /// With a fatal error: the host must drop what the task wrote.
+    Fatal,
+}
+
+impl Act {
+    /// Does it; the value is the task's output.
+    pub(crate) fn play(self, task: &Task) -> Result<Value, TaskError> {
+        match self {
+            Self::Succeed => Ok(Value::Null),
+            Self::Trap => std::process::abort(),
+            Self::Panic => panic!("task {} panics, as its payload says", task.index()),
+            Self::Loop => burden::spin(),
+            Self::Hog => burden::hog(),
+            Self::Flood { bytes } => Ok("x".repeat(bytes).into()),
+            Self::Chatter { lines } => Ok(burden::chatter(lines)),
+            Self::Sleep { ms } => Ok(sleep(ms)),
+            Self::Retryable { until_attempt } => retryable(task, until_attempt),
+            Self::Fatal => Err(TaskError::fatal("fatal, as the payload says")),
+            Self::Witness { directory, ms } => outside::witness(task, &directory).map(|()| sleep(ms)),
+            Self::Keys { then } => promises::keys(task, then),
+            Self::Stages => promises::stage(task),
+            Self::Unsupported => Ok(refused::ask()),
+            Self::Probe { path } => Ok(outside::probe(&path)),
+            Self::Environment => Ok(outside::environment()),
+        }
+    }
+}
+
+fn sleep(ms: u64) -> Value {
+    thread::sleep(Duration::from_millis(ms));
+    Value::Null
+}
+
+fn retryable(task: &Task, until_attempt: u32) -> Result<Value, TaskError> {
+    if task.attempt() < until_attempt {
+        return Err(TaskError::retryable(format!("attempt {} of {until_attempt}", task.attempt())));
+    }
+    Ok(Value::Null)
+}

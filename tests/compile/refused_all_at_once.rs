@@ -1,0 +1,6 @@
+use latchwork_sdk::{Task, task};
+
+#[task(plan = "cut")]
+async fn work(_: &Task) {}
+
+fn main() {}

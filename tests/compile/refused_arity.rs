@@ -1,0 +1,8 @@
+use latchwork_sdk::{TaskError, task};
+
+#[task]
+fn work() -> Result<(), TaskError> {
+    Ok(())
+}
+
+fn main() {}

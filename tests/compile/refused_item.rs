@@ -1,0 +1,6 @@
+use latchwork_sdk::task;
+
+#[task]
+struct Work;
+
+fn main() {}

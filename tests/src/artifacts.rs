@@ -1,0 +1,44 @@
+//! The host's binary and the plugins, built once for each test run.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+fn workspace() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ lies in the workspace")
+}
+
+/// The directory into which cargo builds.
+fn target_dir() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace().join("target"), |dir| workspace().join(dir))
+}
+
+/// The binary `latchwork` of the profile that the tests are built with.
+pub fn host_binary() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| {
+        let profile: &[&str] = if cfg!(debug_assertions) { &[] } else { &["--release"] };
+        // The whole workspace: a single package would be built with other features of what it shares with the rest.
+        build(&["--workspace", "--bins"], profile);
+        target_dir().join(if cfg!(debug_assertions) { "debug" } else { "release" }).join("latchwork")
+    })
+}
+
+/// The bytes of one of the plugins in `plugins/`.
+pub fn plugin(name: &str) -> Vec<u8> {
+    static BUILT: OnceLock<()> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let packages = ["hello", "fixity", "misbehave", "noop"].map(|name| ["--package", name]).concat();
+        build(&packages, &["--release", "--target", "wasm32-wasip2"]);
+    });
+    let path = target_dir().join("wasm32-wasip2/release").join(format!("{name}.wasm"));
+    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Builds what is not fresh; cargo holds a lock, so that test binaries do not get in each other's way.
+fn build(packages: &[&str], profile: &[&str]) {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let built =
+        Command::new(cargo).current_dir(workspace()).arg("build").arg("--quiet").args(packages).args(profile).status();
+    assert!(built.expect("cargo runs").success(), "cargo build {packages:?} {profile:?} failed");
+}

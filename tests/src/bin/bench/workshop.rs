@@ -1,0 +1,133 @@
+//! A host without its API, in this process, on a database file of its own.
+
+use anyhow::{Context, Result};
+use latchwork::clock::{Clock, SystemClock};
+use latchwork::domain::digest::Digest;
+use latchwork::domain::ids::{IncarnationId, IntervalId, JobId};
+use latchwork::domain::interval::{Firing, Origin};
+use latchwork::domain::job::{DEFAULT_WORKSPACE, Grants, Job, JobSpec, Policy, WorkSpec};
+use latchwork::domain::schedule::Schedule;
+use latchwork::engine::{Engine, EngineParts};
+use latchwork::recovery_settings::RecoverySettings;
+use latchwork::sandbox::{AllowedDirectories, Sandbox};
+use latchwork::status::HostStatus;
+use latchwork::store::{IntervalRecord, NewInterval, PluginVersion, SqliteStore, Store};
+use latchwork::wakeup::Wakeups;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// The host's identity, the same at every start.
+const HOST: &str = "bench";
+
+/// How often the end of an interval is looked for.
+const GLANCE: Duration = Duration::from_millis(20);
+
+pub(crate) struct Workshop {
+    files: TempDir,
+    pub(crate) sandbox: Arc<Sandbox>,
+    pub(crate) allowed: AllowedDirectories,
+    wakeups: Wakeups,
+    guests: tokio::runtime::Handle,
+}
+
+impl Workshop {
+    pub(crate) fn new(guests: &tokio::runtime::Handle) -> Result<Self> {
+        let files = TempDir::new()?;
+        let allowed = AllowedDirectories::new(vec![
+            format!("{}:rw", files.path().display()).parse().map_err(anyhow::Error::msg)?,
+        ]);
+        Ok(Self {
+            files,
+            sandbox: Arc::new(Sandbox::new()?),
+            allowed,
+            wakeups: Wakeups::default(),
+            guests: guests.clone(),
+        })
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.files.path().join(name)
+    }
+
+    pub(crate) async fn open(&self) -> Result<Arc<dyn Store>> {
+        Ok(Arc::new(SqliteStore::open(&self.path("bench.db")).await?))
+    }
+
+    /// Starts the engine as a host would, on behalf of the same host as before.
+    pub(crate) async fn start(&self, store: &Arc<dyn Store>) -> Result<Engine> {
+        let parts = EngineParts {
+            store: Arc::clone(store),
+            sandbox: Arc::clone(&self.sandbox),
+            clock: Arc::new(SystemClock),
+            status: Arc::new(HostStatus::new(HOST.to_owned(), IncarnationId::generate())),
+            wakeups: self.wakeups.clone(),
+            allowed: self.allowed.clone(),
+            recovery: RecoverySettings {
+                is_enabled: true,
+                is_default: true,
+                check_every: Duration::from_secs(5),
+                attempts_max: 3,
+            },
+            guests: self.guests.clone(),
+        };
+        Ok(Engine::start(parts).await?)
+    }
+
+    /// Uploads a plugin and compiles it, so that no measurement holds a compilation.
+    pub(crate) async fn upload(&self, store: &Arc<dyn Store>, name: &str) -> Result<()> {
+        let wasm = latchwork_tests::plugin(name);
+        self.sandbox.load(wasm.clone()).await?;
+        let version = PluginVersion {
+            name: name.to_owned(),
+            digest: Digest::of(&wasm),
+            size_bytes: wasm.len() as u64,
+            imports: Vec::new(),
+            uploaded_at: SystemClock.now(),
+        };
+        store.put_plugin(&version, &wasm).await?;
+        Ok(())
+    }
+
+    /// Creates a manual job and fires it.
+    pub(crate) async fn fire(&self, store: &Arc<dyn Store>, plugin: &str, work: WorkSpec) -> Result<IntervalId> {
+        let now = SystemClock.now();
+        let spec = JobSpec {
+            name: plugin.to_owned(),
+            workspace_id: DEFAULT_WORKSPACE.to_owned(),
+            plugin: plugin.to_owned(),
+            schedule: Schedule::Manual,
+            enable_recovery: true,
+            work,
+        };
+        let (id, interval) = (JobId::generate(), IntervalId::generate());
+        let job = Job { id, spec, current_interval: None, next_fire_at: None, created_at: now, updated_at: now };
+        store.create_job(&job).await?;
+        let firing = Firing { interval, job: id, origin: Origin::Trigger, scheduled_at: now, fired_at: now };
+        store.trigger(&NewInterval { firing, is_tracked: true }).await?;
+        self.wakeups.executor.nudge();
+        Ok(interval)
+    }
+
+    /// Waits for an interval's end.
+    pub(crate) async fn ended(&self, store: &Arc<dyn Store>, interval: IntervalId) -> Result<IntervalRecord> {
+        loop {
+            let record = store.interval(interval).await?.context("the interval is kept")?;
+            if !record.state.is_open() {
+                return Ok(record);
+            }
+            SystemClock.sleep_for(GLANCE).await;
+        }
+    }
+}
+
+/// What a job of `tasks` tasks asks for.
+pub(crate) fn work(tasks: u32, max_parallel: u32, payload: &str) -> WorkSpec {
+    WorkSpec {
+        payload: payload.to_owned(),
+        tasks: Some(tasks),
+        policy: Policy { max_parallel, ..Policy::default() },
+        grants: Grants::default(),
+    }
+}

@@ -1,0 +1,145 @@
+//! From an interval that has fired to one that has stages and segments.
+
+use super::is_lease_lost;
+use crate::hands::failure;
+use crate::world::{START, World, at, manual_job, no_writes, stages, tasks_only};
+use latchwork::domain::ids::{IncarnationId, IntervalId, JobId};
+use latchwork::domain::interval::IntervalState;
+use latchwork::domain::task::{FailureKind, LogLevel, LogLine};
+use latchwork::domain::timestamp::Timestamp;
+use latchwork::store::{PlanRecord, Result};
+
+fn writes(message: &str) -> PlanRecord {
+    let line = LogLine { at: at(1), level: LogLevel::Warn, message: message.to_owned() };
+    PlanRecord { keys: [("planned".to_owned(), Some(b"yes".to_vec()))].into(), log: vec![line] }
+}
+
+/// An interval whose plan a host is making.
+async fn claimed(world: &World) -> (IncarnationId, JobId, IntervalId) {
+    let owner = world.host("a", START).await;
+    let job = world.keep(manual_job()).await;
+    let interval = world.fire_job(job, START).await;
+    assert_eq!(world.claim_pending(owner, START, 9).await.unwrap(), [interval]);
+    (owner, job, interval)
+}
+
+async fn fail_plan(
+    world: &World,
+    owner: IncarnationId,
+    interval: IntervalId,
+    retry_at: Option<Timestamp>,
+) -> Result<()> {
+    let failure = failure(FailureKind::Trap);
+    world.record_plan_failure(owner, interval, &failure, retry_at, writes("it trapped"), at(2)).await
+}
+
+#[tokio::test]
+async fn a_plan_is_made_by_one_host_and_the_longest_waiting_comes_first() {
+    let world = World::new().await;
+    let (first, second) = (world.host("a", START).await, world.host("b", START).await);
+    let job = world.keep(manual_job()).await;
+    let late = world.fire_job(job, at(9)).await;
+    let early = world.fire_job(job, at(1)).await;
+    assert_eq!(world.claim_pending(first, at(9), 1).await.unwrap(), [early]);
+    assert_eq!(world.claim_pending(second, at(9), 9).await.unwrap(), [late]);
+    assert_eq!(
+        world.claim_pending(first, at(9), 9).await.unwrap(),
+        [early],
+        "its own, should it have to make it again"
+    );
+}
+
+#[tokio::test]
+async fn a_recorded_plan_leaves_stages_segments_and_what_it_wrote() {
+    let world = World::new().await;
+    let (owner, job, interval) = claimed(&world).await;
+    let plan = stages(&[("fetch", 100, &[]), ("merge", 70, &["fetch"]), ("notes", 1, &[])]);
+    let recorded = world.record_plan(owner, interval, &plan, writes("planned"), at(2)).await.unwrap();
+
+    assert!(recorded.has_opened && recorded.ended.is_empty());
+    let view = world.view(interval).await;
+    assert_eq!((view.state, view.started_at, view.counts.total), (IntervalState::Running, Some(at(2)), 171));
+    let kept = world.stages(interval).await.unwrap();
+    assert_eq!(kept.iter().map(|record| record.stage.clone()).collect::<Vec<_>>(), plan.stages());
+    assert_eq!(kept.iter().map(|record| record.is_open).collect::<Vec<_>>(), [true, false, true]);
+    assert_eq!(kept.iter().map(|record| record.unsettled_segments).collect::<Vec<_>>(), [2, 2, 1]);
+    assert_eq!(world.open_interval(interval).await.unwrap().unwrap().stages, plan.stages());
+    assert_eq!(world.claim(owner, interval, at(2), 9).await, [0, 1, 4], "a stage that waits is not claimable");
+    assert_eq!(world.key(job, "planned").await.unwrap().as_deref(), Some(&b"yes"[..]));
+    let log = world.logs(interval, None, 0, 9).await.unwrap();
+    assert_eq!((log.len(), log[0].index, log[0].level.as_str(), log[0].at), (1, None, "warn", at(1)));
+    assert!(world.claim_pending(owner, at(3), 9).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn an_interval_without_tasks_succeeds_with_its_plan() {
+    let world = World::new().await;
+    let (owner, job, interval) = claimed(&world).await;
+    let plan = stages(&[("none", 0, &[]), ("nothing", 0, &["none"])]);
+    let recorded = world.record_plan(owner, interval, &plan, no_writes(), at(2)).await.unwrap();
+    assert_eq!(recorded.ended, [(interval, job, IntervalState::Succeeded)]);
+    assert_eq!(world.view(interval).await.finished_at, Some(at(2)));
+    assert!(world.job(job).await.unwrap().unwrap().current_interval.is_none());
+}
+
+#[tokio::test]
+async fn an_empty_stage_holds_up_nobody() {
+    let world = World::new().await;
+    let (owner, _, interval) = claimed(&world).await;
+    let plan = stages(&[("none", 0, &[]), ("work", 3, &["none"])]);
+    world.record_plan(owner, interval, &plan, no_writes(), at(2)).await.unwrap();
+    assert_eq!(world.claim(owner, interval, at(2), 9).await, [0]);
+}
+
+#[tokio::test]
+async fn a_failed_plan_is_made_again_at_its_time_and_not_before() {
+    let world = World::new().await;
+    let (owner, _, interval) = claimed(&world).await;
+    fail_plan(&world, owner, interval, Some(at(10))).await.unwrap();
+    assert_eq!(world.next_wake_at().await.unwrap(), Some(at(10)));
+    assert!(world.claim_pending(owner, at(9), 9).await.unwrap().is_empty());
+    assert_eq!(world.open_interval(interval).await.unwrap().unwrap().plan_attempts, 1);
+    assert_eq!(world.view(interval).await.reason.as_deref(), Some("the plan failed (trap): it was trap"));
+    assert_eq!(world.claim_pending(owner, at(10), 9).await.unwrap(), [interval]);
+    assert_eq!(world.next_wake_at().await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_plan_that_succeeds_at_last_is_the_second_attempt_and_leaves_no_reason() {
+    let world = World::new().await;
+    let (owner, _, interval) = claimed(&world).await;
+    fail_plan(&world, owner, interval, Some(at(10))).await.unwrap();
+    world.claim_pending(owner, at(10), 9).await.unwrap();
+    world.record_plan(owner, interval, &tasks_only(1), writes("planned"), at(11)).await.unwrap();
+    assert_eq!(world.view(interval).await.reason, None);
+    let log = world.logs(interval, None, 0, 9).await.unwrap();
+    let attempts: Vec<_> = log.iter().map(|line| (line.attempt, line.message.as_str())).collect();
+    assert_eq!(attempts, [(1, "it trapped"), (2, "planned")]);
+}
+
+#[tokio::test]
+async fn a_plan_that_fails_for_good_fails_its_interval_and_says_why() {
+    let world = World::new().await;
+    let (owner, job, interval) = claimed(&world).await;
+    fail_plan(&world, owner, interval, None).await.unwrap();
+    let view = world.view(interval).await;
+    assert_eq!((view.state, view.finished_at), (IntervalState::Failed, Some(at(2))));
+    assert_eq!(view.reason.as_deref(), Some("the plan failed (trap): it was trap"));
+    assert!(world.job(job).await.unwrap().unwrap().current_interval.is_none());
+    assert_eq!(world.logs(interval, None, 0, 9).await.unwrap()[0].message, "it trapped");
+}
+
+#[tokio::test]
+async fn only_who_claimed_a_plan_records_it_and_only_once() {
+    let world = World::new().await;
+    let (owner, job, interval) = claimed(&world).await;
+    let other = world.host("b", START).await;
+    assert!(is_lease_lost(world.record_plan(other, interval, &tasks_only(1), writes("mine"), at(2)).await));
+    assert!(is_lease_lost(fail_plan(&world, other, interval, None).await));
+    assert_eq!(world.view(interval).await.state, IntervalState::Pending);
+    assert_eq!(world.key(job, "planned").await.unwrap(), None);
+    assert!(world.logs(interval, None, 0, 9).await.unwrap().is_empty());
+    world.record_plan(owner, interval, &tasks_only(1), no_writes(), at(3)).await.unwrap();
+    assert!(is_lease_lost(world.record_plan(owner, interval, &tasks_only(2), no_writes(), at(4)).await));
+    assert_eq!(world.counts(interval).await.total, 1);
+}

@@ -1,0 +1,208 @@
+//! A store of its own for each test, and hosts that do to it by hand what the engine does.
+
+use latchwork::domain::digest::Digest;
+use latchwork::domain::ids::{IncarnationId, IntervalId, JobId, TaskIndex};
+use latchwork::domain::interval::{Firing, Origin};
+use latchwork::domain::job::{Counts, DEFAULT_WORKSPACE, Grants, Job, JobSpec, Policy, WorkSpec};
+use latchwork::domain::plan::{DeclaredStage, Plan};
+use latchwork::domain::schedule::{Period, Schedule};
+use latchwork::domain::timestamp::Timestamp;
+use latchwork::store::{
+    Claim, Incarnation, IntervalRecord, NewInterval, PlanRecord, PluginVersion, Recorded, SqliteStore, Store, Uploaded,
+};
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// The instant at which every test begins: 2026-01-01T00:00:00Z.
+pub(crate) const START: Timestamp = Timestamp::from_ms(1_767_225_600_000);
+
+/// The plugin of every job that says nothing else.
+pub(crate) const PLUGIN: &str = "worker";
+
+/// So many seconds after the beginning.
+pub(crate) fn at(seconds: u64) -> Timestamp {
+    START + Duration::from_secs(seconds)
+}
+
+/// Opens the store under test. A further database is a further line here.
+async fn open(files: &Path) -> Arc<dyn Store> {
+    Arc::new(SqliteStore::open(&database(files)).await.unwrap())
+}
+
+fn database(files: &Path) -> PathBuf {
+    files.join("latchwork.db")
+}
+
+/// A store on files of its own.
+pub(crate) struct World {
+    files: TempDir,
+    pub(crate) store: Arc<dyn Store>,
+}
+
+impl Deref for World {
+    type Target = dyn Store;
+
+    fn deref(&self) -> &Self::Target {
+        &*self.store
+    }
+}
+
+impl World {
+    /// A new store that has the plugin [`PLUGIN`] and nothing else.
+    pub(crate) async fn new() -> Self {
+        let files = TempDir::new().unwrap();
+        let world = Self { store: open(files.path()).await, files };
+        world.upload(PLUGIN, b"a component", START).await;
+        world
+    }
+
+    /// Closes the store and opens it again, as a restart does.
+    pub(crate) async fn reopened(self) -> Self {
+        let Self { files, store } = self;
+        drop(store);
+        Self { store: open(files.path()).await, files }
+    }
+
+    pub(crate) fn database(&self) -> PathBuf {
+        database(self.files.path())
+    }
+
+    pub(crate) async fn upload(&self, name: &str, wasm: &[u8], uploaded_at: Timestamp) -> (Digest, Uploaded) {
+        let (digest, size_bytes) = (Digest::of(wasm), wasm.len() as u64);
+        let imports = vec!["latchwork:plugin/log".to_owned()];
+        let version = PluginVersion { name: name.to_owned(), digest, size_bytes, imports, uploaded_at };
+        (digest, self.put_plugin(&version, wasm).await.unwrap())
+    }
+
+    /// Starts a host.
+    pub(crate) async fn host(&self, host_id: &str, started_at: Timestamp) -> IncarnationId {
+        let id = IncarnationId::generate();
+        self.begin_incarnation(&Incarnation { id, host_id: host_id.to_owned(), started_at }).await.unwrap();
+        id
+    }
+
+    /// Keeps a job, and returns its identity.
+    pub(crate) async fn keep(&self, job: Job) -> JobId {
+        self.create_job(&job).await.unwrap();
+        job.id
+    }
+
+    /// Fires a job with progress tracking.
+    pub(crate) async fn fire_job(&self, job: JobId, fired_at: Timestamp) -> IntervalId {
+        let interval = firing(job, Origin::Trigger, fired_at);
+        assert!(self.trigger(&interval).await.unwrap());
+        interval.firing.interval
+    }
+
+    /// Claims all plans that are due and records this one.
+    pub(crate) async fn plan(&self, owner: IncarnationId, interval: IntervalId, plan: &Plan) -> Recorded {
+        assert!(self.claim_pending(owner, START, u32::MAX).await.unwrap().contains(&interval));
+        self.record_plan(owner, interval, plan, no_writes(), START).await.unwrap()
+    }
+
+    /// A new manual job's interval with so many tasks, planned by `owner`.
+    pub(crate) async fn interval_of(&self, owner: IncarnationId, tasks: u32) -> IntervalId {
+        let job = self.keep(manual_job()).await;
+        let interval = self.fire_job(job, START).await;
+        self.plan(owner, interval, &tasks_only(tasks)).await;
+        interval
+    }
+
+    /// The same without progress tracking.
+    pub(crate) async fn untracked_interval_of(&self, owner: IncarnationId, tasks: u32) -> IntervalId {
+        let job = self.keep(manual_job()).await;
+        let interval = NewInterval { is_tracked: false, ..firing(job, Origin::Trigger, START) };
+        assert!(self.trigger(&interval).await.unwrap());
+        self.plan(owner, interval.firing.interval, &tasks_only(tasks)).await;
+        interval.firing.interval
+    }
+
+    /// An interval that is there.
+    pub(crate) async fn view(&self, interval: IntervalId) -> IntervalRecord {
+        self.interval(interval).await.unwrap().expect("the interval is kept")
+    }
+
+    /// An interval's counters.
+    pub(crate) async fn counts(&self, interval: IntervalId) -> Counts {
+        self.view(interval).await.counts
+    }
+
+    /// The numbers of the segments that a claim gets.
+    pub(crate) async fn claim(
+        &self,
+        owner: IncarnationId,
+        interval: IntervalId,
+        now: Timestamp,
+        limit: u32,
+    ) -> Vec<u32> {
+        let claim = Claim { owner, interval, limit, now };
+        self.claim_segments(claim).await.unwrap().iter().map(|segment| segment.span.number).collect()
+    }
+
+    /// The indices of an interval's tasks that are recorded as completed.
+    pub(crate) async fn completed(&self, interval: IntervalId) -> Vec<u32> {
+        let segments = self.segments(interval, TaskIndex(0), u32::MAX).await.unwrap();
+        let done = |segment: &latchwork::store::SegmentRecord| {
+            segment.progress.done().iter().map(|offset| segment.first + offset).collect::<Vec<_>>()
+        };
+        segments.iter().flat_map(done).collect()
+    }
+}
+
+/// A job that fires only when it is told to.
+pub(crate) fn manual_job() -> Job {
+    let work =
+        WorkSpec { payload: "null".to_owned(), tasks: None, policy: Policy::default(), grants: Grants::default() };
+    let spec = JobSpec {
+        name: "audit".to_owned(),
+        workspace_id: DEFAULT_WORKSPACE.to_owned(),
+        plugin: PLUGIN.to_owned(),
+        schedule: Schedule::Manual,
+        enable_recovery: true,
+        work,
+    };
+    let id = JobId::generate();
+    Job { id, spec, current_interval: None, next_fire_at: None, created_at: START, updated_at: START }
+}
+
+/// A job that fires on a schedule, for the first time after the beginning.
+pub(crate) fn job_on(schedule: Schedule) -> Job {
+    let mut job = manual_job();
+    job.next_fire_at = schedule.next_after(START);
+    job.spec.schedule = schedule;
+    job
+}
+
+/// Every so many seconds, counted from the beginning.
+pub(crate) fn every(seconds: u64) -> Schedule {
+    Schedule::Every { period: Period::new(Duration::from_secs(seconds)).unwrap(), anchor: START }
+}
+
+/// A firing that is due and found due at one instant, with progress tracking.
+pub(crate) fn firing(job: JobId, origin: Origin, now: Timestamp) -> NewInterval {
+    let firing = Firing { interval: IntervalId::generate(), job, origin, scheduled_at: now, fired_at: now };
+    NewInterval { firing, is_tracked: true }
+}
+
+/// A plan of one stage.
+pub(crate) fn tasks_only(tasks: u32) -> Plan {
+    Plan::new(Vec::new(), tasks).unwrap()
+}
+
+/// A plan of stages: name, tasks, what it waits for.
+pub(crate) fn stages(declared: &[(&str, u32, &[&str])]) -> Plan {
+    let stage = |&(name, tasks, waits_for): &(&str, u32, &[&str])| DeclaredStage {
+        name: name.to_owned(),
+        tasks,
+        waits_for: waits_for.iter().map(|&name| name.to_owned()).collect(),
+    };
+    Plan::new(declared.iter().map(stage).collect(), 1).unwrap()
+}
+
+/// What a plan leaves that writes nothing.
+pub(crate) fn no_writes() -> PlanRecord {
+    PlanRecord { keys: Default::default(), log: Vec::new() }
+}
