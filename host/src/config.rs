@@ -195,7 +195,7 @@ pub fn log_filter() -> Result<EnvFilter, ConfigError> {
     text.to_str().and_then(|text| EnvFilter::try_new(text).ok()).ok_or_else(|| ConfigError::Value {
         name: "RUST_LOG",
         value: text.display().to_string(),
-        expected: "a level such as info, or targets with levels such as latchwork=debug,sqlx=warn",
+        expected: "a level such as info, or targets with levels such as latchwork=debug,hyper=warn",
     })
 }
 

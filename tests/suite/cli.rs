@@ -31,6 +31,7 @@ fn a_job_is_created_by_flags_by_stdin_or_by_both() {
     let created = world.json_of(&["job", "create", "--file", "-", "--tasks", "9"], &file);
     assert_eq!((&created["name"], &created["type"]), (&json!("by-stdin"), &json!("manual")), "{created}");
     assert_eq!(created["tasks"], 9, "flags are laid over the file");
+    let id_by_stdin = text(&created["id"]);
 
     let file =
         json!({ "name": "r", "plugin": "misbehave", "retry": { "max_attempts": 9, "backoff": "2s" } }).to_string();
@@ -44,7 +45,7 @@ fn a_job_is_created_by_flags_by_stdin_or_by_both() {
     let listed = world.says(&["job", "list"]);
     assert!(listed.contains("by-flags") && listed.contains("every 30m") && listed.contains("by-stdin"), "{listed}");
     let shown = world.says(&["job", "show", "by-stdin"]);
-    assert!(shown.contains(&text(&created["id"])) && shown.contains("manual"), "{shown}");
+    assert!(shown.contains(&id_by_stdin) && shown.contains("manual"), "{shown}");
 }
 
 #[test]
