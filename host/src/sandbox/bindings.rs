@@ -8,4 +8,4 @@ wasmtime::component::bindgen!({
     exports: { default: async },
 });
 
-pub(super) use latchwork::plugin::types;
+pub(super) use self::latchwork::plugin::types;
