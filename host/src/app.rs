@@ -5,7 +5,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::domain::ids::IncarnationId;
 use crate::engine::{Engine, EngineParts};
-use crate::sandbox::Sandbox;
+use crate::sandbox::{PluginSource, Sandbox};
 use crate::status::HostStatus;
 use crate::store::{SqliteStore, Store};
 use crate::wakeup::Wakeups;
@@ -71,7 +71,7 @@ pub async fn serve(config: Config, guests: tokio::runtime::Handle) -> anyhow::Re
 fn parts(state: &AppState, guests: tokio::runtime::Handle) -> EngineParts {
     EngineParts {
         store: Arc::clone(&state.store),
-        sandbox: Arc::clone(&state.sandbox),
+        plugins: Arc::clone(&state.sandbox) as Arc<dyn PluginSource>,
         clock: Arc::clone(&state.clock) as Arc<dyn Clock>,
         status: Arc::clone(&state.status),
         wakeups: state.wakeups.clone(),

@@ -39,7 +39,7 @@ fn a_job_is_created_by_flags_by_stdin_or_by_both() {
     let created =
         world.json_of(&[&["job", "create", "--file", "-", "--retry-max-backoff", "7s"], &limits[..]].concat(), &file);
     assert_eq!(created["memory_limit_bytes"], 1_048_576, "{created}");
-    let retry = json!({ "max_attempts": 4, "backoff": "2s", "factor": 1.5, "max_backoff": "7s" });
+    let retry = json!({ "max_attempts": 4, "backoff": "2s", "factor": 1.5, "max_backoff": "7s", "jitter": true });
     assert_eq!(created["retry"], retry, "flags are laid over the file, field by field");
 
     let listed = world.says(&["job", "list"]);

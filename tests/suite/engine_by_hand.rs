@@ -42,7 +42,7 @@ impl Host {
         let wakeups = Wakeups::default();
         let parts = EngineParts {
             store: Arc::clone(&world.store),
-            sandbox: Arc::new(Sandbox::new().unwrap()),
+            plugins: Arc::new(Sandbox::new().unwrap()),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             status: Arc::clone(&status),
             wakeups: wakeups.clone(),

@@ -32,7 +32,8 @@ impl Hands {
 
     /// Begins so many tasks, and returns their indices with the number of each one's attempt.
     pub(crate) fn start(&mut self, tasks: usize, now: Timestamp) -> Vec<(u32, u32)> {
-        let starts = std::iter::from_fn(|| self.list.start_next(now)).take(tasks);
+        let start = || self.list.start_next(now).or_else(|| self.list.start_suspect(now));
+        let starts = std::iter::from_fn(start).take(tasks);
         starts.map(|start| (start.index.0, start.attempt)).collect()
     }
 

@@ -10,7 +10,7 @@ fn a_created_job_answers_201_with_the_whole_job_and_its_place() {
         "name": "audit", "plugin": "misbehave", "type": "manual", "payload": { "act": "succeed", "n": [1, 2.50] },
         "tasks": 7, "max_parallel": 3, "timeout": "90s", "memory_limit_bytes": 67_108_864, "enable_recovery": false,
         "workspace_id": "archive",
-        "retry": { "max_attempts": 5, "backoff": "2s", "factor": 3.0, "max_backoff": "1m" },
+        "retry": { "max_attempts": 5, "backoff": "2s", "factor": 3.0, "max_backoff": "1m", "jitter": false },
     });
     let answer = host.api.post_text("/jobs", "application/json", &body.to_string());
     assert_eq!(answer.status, 201, "{}", answer.body);

@@ -1,10 +1,41 @@
 //! What becomes of intervals whose host was killed in the middle.
 
-use latchwork_tests::{Host, HostBuilder, Witness, text};
+use latchwork_tests::{Host, HostBuilder, Witness, text, wait_for};
 use serde_json::{Value, json};
 
 const TASKS: u32 = 200;
 const MAX_PARALLEL: u32 = 2;
+
+#[test]
+fn a_task_that_kills_the_host_is_failed_and_every_other_completes() {
+    const GUILTY: u32 = 6;
+    let witness = Witness::new();
+    let builder = HostBuilder::new().flag("--allow-dir", witness.allowed());
+    let mut host = builder.start();
+    host.api.upload_plugin("misbehave");
+    let mut payload = witness.payload(30);
+    payload["stuck"] = json!([GUILTY]);
+    let job = host.api.manual_job(
+        "misbehave",
+        &payload,
+        json!({ "tasks": 60, "max_parallel": 4, "timeout": "1h", "grants": witness.grants() }),
+    );
+    let interval = host.api.trigger(&job);
+    for crash in 1..=3 {
+        // Its mark stands for a task that takes the process down: whoever runs beside it is in flight as well.
+        wait_for("the guilty task to run", || witness.calls().get(&GUILTY).filter(|calls| **calls == crash).copied());
+        host.kill();
+        host = builder.start();
+    }
+    let ended = host.api.ended(&interval);
+    assert_eq!((&ended["state"], &ended["completed"], &ended["failed"]), (&json!("failed"), &json!(59), &json!(1)));
+    let task = host.api.task(&interval, GUILTY);
+    assert_eq!(task["failure"]["kind"], "poison", "{task}");
+    let named = format!("Task {GUILTY} of interval {interval} is failed as a poison task");
+    assert!(host.log().contains(&named), "{}", host.log());
+    assert!(witness.calls().iter().all(|(index, calls)| *index == GUILTY || *calls <= 3), "{:?}", witness.calls());
+    host.api.assert_goes_on();
+}
 
 #[test]
 fn a_recovery_skips_what_has_completed_and_logs_its_steps() {
@@ -127,8 +158,9 @@ fn a_task_in_flight_in_too_many_crashes_is_failed_as_poison_and_the_rest_complet
     let rest = json!({ "tasks": 5, "max_parallel": 1, "timeout": "1h" });
     let job = host.api.manual_job("misbehave", &json!({ "act": "loop", "only": [1] }), rest);
     let interval = host.api.trigger(&job);
-    for crash in 0..3 {
-        let view = host.api.wait_for_interval(&interval, |view| view["completed"] == 1 && view["running"] == 1);
+    // Before the crash that would make it poison it runs alone, after all others.
+    for (crash, completed) in [(0, 1), (1, 1), (2, 4)] {
+        let view = host.api.wait_for_interval(&interval, |view| view["completed"] == completed && view["running"] == 1);
         assert_eq!(view["duplicates"], crash, "{view}");
         assert_eq!(host.api.task(&interval, 1)["crashes"], crash);
         host.kill();

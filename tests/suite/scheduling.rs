@@ -3,7 +3,7 @@
 use crate::world::{START, World, at, every, job_on};
 use latchwork::domain::ids::JobId;
 use latchwork::domain::interval::IntervalState::{self, Coalesced, Pending, Skipped};
-use latchwork::domain::schedule::{CronSchedule, Schedule};
+use latchwork::domain::schedule::{CronSchedule, DstRules, Schedule};
 use latchwork::domain::timestamp::Timestamp;
 use latchwork::engine::{Scheduler, Tick};
 use latchwork::wakeup::Wakeup;
@@ -35,7 +35,7 @@ fn utc(text: &str) -> Timestamp {
 }
 
 fn cron(expression: &str, timezone: &str) -> Schedule {
-    Schedule::Cron(CronSchedule::new(expression, timezone).unwrap())
+    Schedule::Cron(CronSchedule::new(expression, timezone, DstRules::default()).unwrap())
 }
 
 #[tokio::test]

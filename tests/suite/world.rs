@@ -5,6 +5,7 @@ use latchwork::domain::ids::{IncarnationId, IntervalId, JobId, TaskIndex};
 use latchwork::domain::interval::{Firing, Origin};
 use latchwork::domain::job::{Counts, DEFAULT_WORKSPACE, Grants, Job, JobSpec, Policy, WorkSpec};
 use latchwork::domain::plan::{DeclaredStage, Plan};
+use latchwork::domain::rules::JobRules;
 use latchwork::domain::schedule::{Period, Schedule};
 use latchwork::domain::timestamp::Timestamp;
 use latchwork::store::{
@@ -161,19 +162,19 @@ pub(crate) fn manual_job() -> Job {
         workspace_id: DEFAULT_WORKSPACE.to_owned(),
         plugin: PLUGIN.to_owned(),
         schedule: Schedule::Manual,
+        after: None,
+        rules: JobRules::default(),
         enable_recovery: true,
         work,
     };
-    let id = JobId::generate();
-    Job { id, spec, current_interval: None, next_fire_at: None, created_at: START, updated_at: START }
+    Job::new(JobId::generate(), spec, START)
 }
 
 /// A job that fires on a schedule, for the first time after the beginning.
 pub(crate) fn job_on(schedule: Schedule) -> Job {
     let mut job = manual_job();
-    job.next_fire_at = schedule.next_after(START);
     job.spec.schedule = schedule;
-    job
+    Job::new(job.id, job.spec, START)
 }
 
 /// Every so many seconds, counted from the beginning.

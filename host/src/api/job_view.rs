@@ -1,8 +1,11 @@
 //! A job as clients see it.
 
+use super::rules_view::{RulesView, ScheduleView};
 use crate::domain::human_duration;
-use crate::domain::job::{Access, Counts, Job};
-use crate::domain::schedule::Schedule;
+use crate::domain::job::{Access, Counts, DirectoryGrant, Grants, Job, JobStatus, MaxFailed, WorkSpec};
+use crate::domain::retry::RetryPolicy;
+use crate::domain::rules::AfterEnd;
+use crate::domain::schedule::{DstFold, DstGap};
 use crate::domain::timestamp::Timestamp;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -19,12 +22,26 @@ pub(super) struct JobView {
     interval: Option<String>,
     cron: Option<String>,
     timezone: Option<&'static str>,
+    dst_gap: Option<DstGap>,
+    dst_fold: Option<DstFold>,
+    at: Option<String>,
+    after: Option<AfterView>,
+    #[serde(flatten)]
+    rules: RulesView,
     tasks: Option<u32>,
     status: &'static str,
+    pause_reason: Option<String>,
+    failures_in_a_row: u32,
+    warning: Option<String>,
     enable_recovery: bool,
     max_parallel: u32,
     timeout: String,
+    interval_timeout: Option<String>,
     memory_limit_bytes: u64,
+    key_limit_bytes: u64,
+    max_failed: Option<MaxFailedView>,
+    rate_limit: Option<f64>,
+    priority: i32,
     retry: RetryView,
     grants: GrantsView,
     current_interval_id: Option<String>,
@@ -41,6 +58,21 @@ struct RetryView {
     backoff: String,
     factor: f32,
     max_backoff: String,
+    jitter: bool,
+}
+
+#[derive(Serialize)]
+struct AfterView {
+    job: String,
+    on: AfterEnd,
+}
+
+/// As it is written in a request: `10`, or `"5%"`.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum MaxFailedView {
+    Count(u32),
+    Share(String),
 }
 
 #[derive(Serialize)]
@@ -57,54 +89,85 @@ struct DirectoryView {
 
 impl From<Job> for JobView {
     fn from(job: Job) -> Self {
-        let (kind, interval, cron, timezone) = match &job.spec.schedule {
-            Schedule::Every { period, .. } => ("interval", Some(human_duration::format(period.every())), None, None),
-            Schedule::Cron(cron) => ("cron", None, Some(cron.expression().to_owned()), Some(cron.timezone())),
-            Schedule::Manual => ("manual", None, None, None),
+        let Job { id, spec, current_interval, status, failures_in_a_row, warning, next, created_at, updated_at } = job;
+        let schedule = ScheduleView::from(&spec.schedule);
+        let WorkSpec { payload, tasks, policy, grants } = spec.work;
+        let (status, pause_reason) = match status {
+            JobStatus::Active => ("active", None),
+            JobStatus::Paused { reason } => ("paused", Some(reason)),
         };
-        let work = job.spec.work;
-        let retry = work.policy.retry;
-        let current = job.current_interval;
         Self {
-            id: job.id.to_string(),
-            workspace_id: job.spec.workspace_id,
-            name: job.spec.name,
-            plugin: job.spec.plugin,
-            payload: RawValue::from_string(work.payload).unwrap_or_else(|_| RawValue::NULL.to_owned()),
-            kind,
-            interval,
-            cron,
-            timezone,
-            tasks: work.tasks,
-            status: "active",
-            enable_recovery: job.spec.enable_recovery,
-            max_parallel: work.policy.max_parallel,
-            timeout: human_duration::format(work.policy.timeout),
-            memory_limit_bytes: work.policy.memory_bytes_max,
-            retry: RetryView {
-                max_attempts: retry.max_attempts,
-                backoff: human_duration::format(retry.backoff),
-                factor: retry.factor,
-                max_backoff: human_duration::format(retry.max_backoff),
-            },
-            grants: GrantsView {
-                directories: work
-                    .grants
-                    .directories
-                    .into_iter()
-                    .map(|grant| DirectoryView {
-                        path: grant.path.display().to_string(),
-                        mount: grant.mount,
-                        access: grant.access,
-                    })
-                    .collect(),
-            },
-            current_interval_id: current.as_ref().map(|current| current.id.to_string()),
-            interval_progress: current.as_ref().map(|current| current.progress.unwrap_or_default()),
-            interval_started_at: current.and_then(|current| current.started_at).as_ref().map(Timestamp::to_string),
-            next_fire_at: job.next_fire_at.as_ref().map(Timestamp::to_string),
-            created_at: job.created_at.to_string(),
-            updated_at: job.updated_at.to_string(),
+            id: id.to_string(),
+            workspace_id: spec.workspace_id,
+            name: spec.name,
+            plugin: spec.plugin,
+            payload: RawValue::from_string(payload).unwrap_or_else(|_| RawValue::NULL.to_owned()),
+            kind: schedule.kind,
+            interval: schedule.interval,
+            cron: schedule.cron,
+            timezone: schedule.timezone,
+            dst_gap: schedule.dst.map(|dst| dst.gap),
+            dst_fold: schedule.dst.map(|dst| dst.fold),
+            at: schedule.at,
+            after: spec.after.map(|after| AfterView { job: after.job.to_string(), on: after.end }),
+            rules: spec.rules.into(),
+            tasks,
+            status,
+            pause_reason,
+            failures_in_a_row,
+            warning,
+            enable_recovery: spec.enable_recovery,
+            max_parallel: policy.max_parallel,
+            timeout: human_duration::format(policy.timeout),
+            interval_timeout: policy.interval_timeout.map(human_duration::format),
+            memory_limit_bytes: policy.memory_bytes_max,
+            key_limit_bytes: policy.key_bytes_max,
+            max_failed: policy.max_failed.map(MaxFailedView::from),
+            rate_limit: policy.rate_limit,
+            priority: policy.priority,
+            retry: policy.retry.into(),
+            grants: grants.into(),
+            current_interval_id: current_interval.as_ref().map(|current| current.id.to_string()),
+            interval_progress: current_interval.as_ref().map(|current| current.progress.unwrap_or_default()),
+            interval_started_at: current_interval
+                .and_then(|current| current.started_at)
+                .as_ref()
+                .map(Timestamp::to_string),
+            next_fire_at: next.map(|next| next.fire_at.to_string()),
+            created_at: created_at.to_string(),
+            updated_at: updated_at.to_string(),
         }
+    }
+}
+
+impl From<RetryPolicy> for RetryView {
+    fn from(retry: RetryPolicy) -> Self {
+        Self {
+            max_attempts: retry.max_attempts,
+            backoff: human_duration::format(retry.backoff),
+            factor: retry.factor,
+            max_backoff: human_duration::format(retry.max_backoff),
+            jitter: retry.jitter,
+        }
+    }
+}
+
+impl From<MaxFailed> for MaxFailedView {
+    fn from(max: MaxFailed) -> Self {
+        match max {
+            MaxFailed::Count(count) => Self::Count(count),
+            MaxFailed::Share(share) => Self::Share(format!("{}%", share * 100.0)),
+        }
+    }
+}
+
+impl From<Grants> for GrantsView {
+    fn from(grants: Grants) -> Self {
+        let directory = |grant: DirectoryGrant| DirectoryView {
+            path: grant.path.display().to_string(),
+            mount: grant.mount,
+            access: grant.access,
+        };
+        Self { directories: grants.directories.into_iter().map(directory).collect() }
     }
 }

@@ -37,9 +37,8 @@ pub(super) async fn create(
     for grant in &spec.work.grants.directories {
         app.allowed.check(grant).map_err(|error| ApiError::invalid("grants.directories", error))?;
     }
-    let next_fire_at = spec.schedule.next_after(now);
     let id = JobId::generate();
-    let job = Job { id, spec, current_interval: None, next_fire_at, created_at: now, updated_at: now };
+    let job = Job::new(id, spec, now);
     app.store.create_job(&job).await?;
     app.wakeups.scheduler.nudge();
     let location = HeaderValue::from_str(&format!("/jobs/{id}")).expect("a UUID is a header's text");

@@ -12,6 +12,7 @@ mod job_request;
 mod job_view;
 mod jobs;
 mod plugins;
+mod rules_view;
 mod tasks;
 
 use crate::clock::Clock;

@@ -1,3 +1,4 @@
+use super::rules::{Limits, Rules, laid_over};
 use std::io;
 use std::path::PathBuf;
 
@@ -21,8 +22,8 @@ pub struct NewJob {
     #[arg(long)]
     plugin: Option<String>,
 
-    /// What fires the job [default: as --interval and --cron say, else manual]
-    #[arg(long = "type", value_name = "TYPE", value_parser = ["interval", "cron", "manual"])]
+    /// What fires the job [default: as --interval, --cron and --at say, else manual]
+    #[arg(long = "type", value_name = "TYPE", value_parser = ["interval", "cron", "once", "manual"])]
     kind: Option<String>,
 
     /// The time between two firings, such as 30s
@@ -36,6 +37,9 @@ pub struct NewJob {
     /// The IANA time zone that the cron expression is read in
     #[arg(long, value_name = "ZONE")]
     timezone: Option<String>,
+
+    #[command(flatten)]
+    rules: Rules,
 
     /// What the plugin is given, as JSON
     #[arg(long, value_name = "JSON", value_parser = parse_payload)]
@@ -56,6 +60,9 @@ pub struct NewJob {
     /// The most memory that a task may take
     #[arg(long, value_name = "BYTES")]
     memory_limit_bytes: Option<u64>,
+
+    #[command(flatten)]
+    limits: Limits,
 
     #[command(flatten)]
     retry: Retry,
@@ -87,6 +94,10 @@ struct Retry {
     /// The longest wait between two attempts, such as 5m
     #[arg(long, value_name = "SPAN")]
     retry_max_backoff: Option<String>,
+
+    /// Whether each wait is longer by a random span of up to as much again
+    #[arg(long, value_name = "BOOL")]
+    retry_jitter: Option<bool>,
 }
 
 impl NewJob {
@@ -95,6 +106,7 @@ impl NewJob {
         let mut body = self.base()?;
         let kind = self.kind(&body);
         let retry = self.retry.laid_over(body.get("retry"));
+        let rules = self.rules.into_fields(body.get("retention")).into_iter().chain(self.limits.into_fields());
         let flags = [
             ("name", self.name.map(Value::from)),
             ("plugin", self.plugin.map(Value::from)),
@@ -111,7 +123,7 @@ impl NewJob {
             ("enable_recovery", self.enable_recovery.map(Value::from)),
             ("grants", (!self.grant_dir.is_empty()).then(|| json!({ "directories": self.grant_dir }))),
         ];
-        body.extend(flags.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
+        body.extend(flags.into_iter().chain(rules).filter_map(|(name, value)| Some((name.to_owned(), value?))));
         Ok(Value::Object(body))
     }
 
@@ -130,9 +142,10 @@ impl NewJob {
     }
 
     fn kind(&self, base: &Map<String, Value>) -> Option<String> {
-        let implied = match (&self.interval, &self.cron) {
-            (Some(_), _) => "interval",
-            (_, Some(_)) => "cron",
+        let implied = match (&self.interval, &self.cron, self.rules.is_once()) {
+            (Some(_), ..) => "interval",
+            (_, Some(_), _) => "cron",
+            (.., true) => "once",
             _ if base.contains_key("type") => return self.kind.clone(),
             _ => "manual",
         };
@@ -147,14 +160,9 @@ impl Retry {
             ("backoff", self.retry_backoff.map(Value::from)),
             ("factor", self.retry_factor.map(Value::from)),
             ("max_backoff", self.retry_max_backoff.map(Value::from)),
+            ("jitter", self.retry_jitter.map(Value::from)),
         ];
-        let flags: Vec<_> = flags.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
-        if flags.is_empty() {
-            return base.cloned();
-        }
-        let mut retry = base.and_then(Value::as_object).cloned().unwrap_or_default();
-        retry.extend(flags);
-        Some(Value::Object(retry))
+        laid_over(base, flags)
     }
 }
 

@@ -10,6 +10,7 @@ mod job;
 mod output;
 mod pages;
 mod plugin;
+mod rules;
 mod table;
 mod watch;
 

@@ -128,8 +128,20 @@ pub enum Origin {
     Schedule,
     /// A person or a client.
     Trigger,
+    /// A past firing that is run, or run again.
+    Backfill,
+    /// The end of an interval of another job.
+    Chain {
+        /// That interval.
+        caused_by: IntervalId,
+    },
     /// It takes the place of an interval that could not be recovered, and runs without progress tracking.
     Fallback {
+        /// The interval whose place it takes.
+        replaces: IntervalId,
+    },
+    /// It takes the place of an interval that was cancelled for a new version of the plugin.
+    Upgrade {
         /// The interval whose place it takes.
         replaces: IntervalId,
     },
@@ -141,7 +153,10 @@ impl Origin {
         match self {
             Self::Schedule => "schedule",
             Self::Trigger => "trigger",
+            Self::Backfill => "backfill",
+            Self::Chain { .. } => "chain",
             Self::Fallback { .. } => "fallback",
+            Self::Upgrade { .. } => "upgrade",
         }
     }
 }

@@ -2,9 +2,11 @@
 
 use super::ids::{IntervalId, JobId};
 use super::retry::RetryPolicy;
+use super::rules::{After, JobRules};
 use super::schedule::Schedule;
 use super::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -16,6 +18,12 @@ pub const MAX_PARALLEL_MAX: u32 = 1_024;
 
 /// The most memory a task may be given: 1 GiB.
 pub const MEMORY_BYTES_MAX: u64 = 1 << 30;
+
+/// What a job's keys may take where it does not say: 64 MiB.
+pub const KEY_BYTES_MAX_DEFAULT: u64 = 64 << 20;
+
+/// The priorities that a job may have.
+pub const PRIORITIES: RangeInclusive<i32> = -100..=100;
 
 /// The longest timeout of a task: a day.
 pub const TIMEOUT_MAX: Duration = Duration::from_hours(24);
@@ -31,6 +39,10 @@ pub struct JobSpec {
     pub plugin: String,
     /// When it fires.
     pub schedule: Schedule,
+    /// The job at whose end it fires, too.
+    pub after: Option<After>,
+    /// How its firings become intervals.
+    pub rules: JobRules,
     /// Whether an interrupted interval is resumed.
     pub enable_recovery: bool,
     /// What its tasks get.
@@ -50,8 +62,9 @@ pub struct WorkSpec {
     pub grants: Grants,
 }
 
-/// How tasks run.
+/// How tasks run. Rows that say nothing of a member have its default.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Policy {
     /// How many tasks of an interval run at a time, `1..=MAX_PARALLEL_MAX`.
     pub max_parallel: u32,
@@ -61,6 +74,37 @@ pub struct Policy {
     pub memory_bytes_max: u64,
     /// When a failed task is tried again.
     pub retry: RetryPolicy,
+    /// How long an interval may take from its plan on; none for as long as it likes.
+    pub interval_timeout: Option<Duration>,
+    /// How many tasks may fail before an interval is cut short; none for any number.
+    pub max_failed: Option<MaxFailed>,
+    /// How many tasks of the job begin each second at most; none for as many as can.
+    pub rate_limit: Option<f64>,
+    /// Intervals with a higher one go first, `PRIORITIES`.
+    pub priority: i32,
+    /// What the job's keys and their values may take together, in bytes.
+    pub key_bytes_max: u64,
+}
+
+/// How many tasks of an interval may fail before it is cut short.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MaxFailed {
+    /// So many.
+    Count(u32),
+    /// This share of all its tasks, `0.0..=1.0`.
+    Share(f64),
+}
+
+impl MaxFailed {
+    /// How many of `total` tasks may fail.
+    pub fn of(self, total: u32) -> u32 {
+        match self {
+            Self::Count(count) => count,
+            // A share of a u32 that is at most 1 is a u32 again.
+            Self::Share(share) => (f64::from(total) * share).floor() as u32,
+        }
+    }
 }
 
 impl Default for Policy {
@@ -70,6 +114,11 @@ impl Default for Policy {
             timeout: Duration::from_mins(5),
             memory_bytes_max: 128 << 20,
             retry: RetryPolicy::default(),
+            interval_timeout: None,
+            max_failed: None,
+            rate_limit: None,
+            priority: 0,
+            key_bytes_max: KEY_BYTES_MAX_DEFAULT,
         }
     }
 }
@@ -112,12 +161,39 @@ pub struct Job {
     pub spec: JobSpec,
     /// Its latest open interval.
     pub current_interval: Option<CurrentInterval>,
-    /// When it fires next.
-    pub next_fire_at: Option<Timestamp>,
+    /// Whether it fires by itself.
+    pub status: JobStatus,
+    /// How many of its intervals in a row have failed or were abandoned, up to the latest that ended.
+    pub failures_in_a_row: u32,
+    /// What whoever looks at the job should know, such as that its intervals outlast its period.
+    pub warning: Option<String>,
+    /// Its next firing.
+    pub next: Option<NextFiring>,
     /// When it was created.
     pub created_at: Timestamp,
     /// When its author last changed it.
     pub updated_at: Timestamp,
+}
+
+/// Whether a job fires by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum JobStatus {
+    /// It does.
+    Active,
+    /// It does not, until it is resumed.
+    Paused {
+        /// Why, for people.
+        reason: String,
+    },
+}
+
+/// A firing that is to come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NextFiring {
+    /// When it is due by the schedule.
+    pub scheduled_at: Timestamp,
+    /// When it is fired: later by the job's jitter.
+    pub fire_at: Timestamp,
 }
 
 /// The open interval that a job shows.
@@ -129,6 +205,24 @@ pub struct CurrentInterval {
     pub started_at: Option<Timestamp>,
     /// Its counters, current to the second.
     pub progress: Option<Counts>,
+}
+
+impl Job {
+    /// A job as it begins: active, with no interval yet.
+    pub fn new(id: JobId, spec: JobSpec, now: Timestamp) -> Self {
+        let next = spec.schedule.next_after(now).map(|at| NextFiring { scheduled_at: at, fire_at: at });
+        Self {
+            id,
+            spec,
+            current_interval: None,
+            status: JobStatus::Active,
+            failures_in_a_row: 0,
+            warning: None,
+            next,
+            created_at: now,
+            updated_at: now,
+        }
+    }
 }
 
 /// How many tasks of an interval are in which state.

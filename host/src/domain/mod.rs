@@ -4,6 +4,7 @@
 //! arithmetic. Knows nothing of databases, wasm, HTTP, clocks or tasks of an async runtime.
 
 pub mod digest;
+mod held_segment;
 pub mod human_duration;
 pub mod ids;
 pub mod interval;
@@ -14,6 +15,7 @@ pub mod plan;
 pub mod progress;
 pub mod recovery;
 pub mod retry;
+pub mod rules;
 pub mod schedule;
 pub mod segment;
 pub mod stage;

@@ -60,8 +60,32 @@ pub struct Interrupted {
     pub offset: u32,
     /// In how many crashes it was in flight, this one included.
     pub crashes: u32,
-    /// Whether that is too many: it is failed, so that the rest can complete.
-    pub is_poison: bool,
+    /// What that makes of it.
+    pub standing: Standing,
+}
+
+/// What a task's crashes make of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It runs again among the others.
+    Clear,
+    /// One more crash would fail it: it runs again alone, so that no other task is blamed for that crash, nor it for
+    /// another's.
+    Suspect,
+    /// It was in flight in too many crashes: it is failed, so that the rest can complete.
+    Poison,
+}
+
+impl Standing {
+    fn after(crashes: u32, attempts_max: u32) -> Self {
+        if crashes >= attempts_max {
+            Self::Poison
+        } else if crashes + 1 >= attempts_max {
+            Self::Suspect
+        } else {
+            Self::Clear
+        }
+    }
 }
 
 /// Takes the tasks in flight off a dead host's segment.
@@ -72,13 +96,12 @@ pub fn take_over(progress: &mut Progress, crashes: &BTreeMap<u32, u32>, attempts
     let mut interrupted = Vec::new();
     for offset in in_flight {
         let crashes = crashes.get(&offset).copied().unwrap_or(0) + 1;
-        let is_poison = crashes >= attempts_max;
-        if is_poison {
-            progress.fail(offset);
-        } else {
-            progress.put_back(offset);
+        let standing = Standing::after(crashes, attempts_max);
+        match standing {
+            Standing::Clear | Standing::Suspect => progress.put_back(offset),
+            Standing::Poison => progress.fail(offset),
         }
-        interrupted.push(Interrupted { offset, crashes, is_poison });
+        interrupted.push(Interrupted { offset, crashes, standing });
     }
     interrupted
 }
@@ -118,15 +141,17 @@ mod tests {
         progress.complete(0);
         progress.start(3);
         progress.start(4);
-        let interrupted = take_over(&mut progress, &BTreeMap::from([(4, 2)]), 3);
+        progress.start(5);
+        let interrupted = take_over(&mut progress, &BTreeMap::from([(4, 2), (5, 1)]), 3);
         assert_eq!(
             interrupted,
             [
-                Interrupted { offset: 3, crashes: 1, is_poison: false },
-                Interrupted { offset: 4, crashes: 3, is_poison: true },
+                Interrupted { offset: 3, crashes: 1, standing: Standing::Clear },
+                Interrupted { offset: 4, crashes: 3, standing: Standing::Poison },
+                Interrupted { offset: 5, crashes: 2, standing: Standing::Suspect },
             ]
         );
-        assert!(progress.is_idle(3));
+        assert!(progress.is_idle(3) && progress.is_idle(5));
         assert!(progress.failed().contains(4));
         assert!(progress.done().contains(0));
     }

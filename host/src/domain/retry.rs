@@ -7,6 +7,7 @@ use std::time::Duration;
 
 /// When a task is tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct RetryPolicy {
     /// How many attempts a task gets in all, at least 1.
     pub max_attempts: u32,
@@ -16,11 +17,20 @@ pub struct RetryPolicy {
     pub factor: f32,
     /// The longest wait, jitter aside.
     pub max_backoff: Duration,
+    /// Whether each wait is longer by a random span of up to as much again, so that tasks that failed together do not
+    /// come back together.
+    pub jitter: bool,
 }
 
 impl Default for RetryPolicy {
     fn default() -> Self {
-        Self { max_attempts: 3, backoff: Duration::from_secs(1), factor: 2.0, max_backoff: Duration::from_secs(300) }
+        Self {
+            max_attempts: 3,
+            backoff: Duration::from_secs(1),
+            factor: 2.0,
+            max_backoff: Duration::from_secs(300),
+            jitter: true,
+        }
     }
 }
 
@@ -36,20 +46,17 @@ pub enum Verdict {
 impl RetryPolicy {
     /// Decides what follows the failed `attempt` (from 1).
     ///
-    /// Waits grow exponentially and carry a jitter of up to as much again, so that tasks that failed together do not
-    /// come back together. The same `seed` gives the same wait.
+    /// Waits grow exponentially. The same `seed` gives the same jitter.
     pub fn after(&self, kind: FailureKind, attempt: u32, seed: u64) -> Verdict {
         if !kind.is_retried() || attempt >= self.max_attempts {
             return Verdict::GiveUp;
         }
-        let mut waits = ExponentialBuilder::default()
+        let waits = ExponentialBuilder::default()
             .with_min_delay(self.backoff)
             .with_factor(self.factor)
             .with_max_delay(self.max_backoff)
-            .without_max_times()
-            .with_jitter()
-            .with_jitter_seed(seed)
-            .build();
+            .without_max_times();
+        let mut waits = if self.jitter { waits.with_jitter().with_jitter_seed(seed) } else { waits }.build();
         Verdict::RetryAfter(waits.nth(attempt as usize - 1).unwrap_or(self.max_backoff))
     }
 }
@@ -63,6 +70,7 @@ mod tests {
         backoff: Duration::from_millis(100),
         factor: 2.0,
         max_backoff: Duration::from_millis(300),
+        jitter: true,
     };
 
     #[test]
@@ -76,6 +84,16 @@ mod tests {
                 assert!(wait <= Duration::from_millis(floor_ms * 2), "{attempt}: {wait:?}");
             }
         }
+    }
+
+    #[test]
+    fn without_jitter_waits_are_what_the_policy_says() {
+        let policy = RetryPolicy { jitter: false, ..POLICY };
+        let waits = [1, 2, 3, 4].map(|attempt| match policy.after(FailureKind::Retryable, attempt, 7) {
+            Verdict::RetryAfter(wait) => wait.as_millis(),
+            Verdict::GiveUp => panic!("attempt {attempt} of 5 is followed by another"),
+        });
+        assert_eq!(waits, [100, 200, 300, 300]);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use super::timestamp::Timestamp;
 use chrono_tz::Tz;
 use croner::Cron;
 use croner::parser::{CronParser, Seconds};
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// The shortest period.
@@ -22,6 +23,38 @@ pub struct CronSchedule {
     text: String,
     cron: Box<Cron>,
     timezone: Tz,
+    dst: DstRules,
+}
+
+/// What a cron expression means where the clocks of its zone are changed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DstRules {
+    /// For times that the clocks leave out.
+    pub gap: DstGap,
+    /// For times that the clocks show twice.
+    pub fold: DstFold,
+}
+
+/// What becomes of a firing at a time that the clocks leave out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DstGap {
+    /// There is none that day.
+    Skip,
+    /// It is due when the clocks go on.
+    #[default]
+    Shift,
+}
+
+/// How often a firing is due at a time that the clocks show twice.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DstFold {
+    /// The first time.
+    #[default]
+    Once,
+    /// Both times.
+    Twice,
 }
 
 /// When a job fires.
@@ -36,6 +69,11 @@ pub enum Schedule {
     },
     /// Where the wall clock of a time zone matches.
     Cron(CronSchedule),
+    /// At one instant.
+    Once {
+        /// Which.
+        at: Timestamp,
+    },
     /// Never by itself.
     Manual,
 }
@@ -97,13 +135,13 @@ impl Period {
 
 impl CronSchedule {
     /// Reads five or six fields (seconds first) or a nickname such as `@daily`, and an IANA time zone.
-    pub fn new(expression: &str, timezone: &str) -> Result<Self, ScheduleError> {
+    pub fn new(expression: &str, timezone: &str, dst: DstRules) -> Result<Self, ScheduleError> {
         let parser = CronParser::builder().seconds(Seconds::Optional).build();
         let cron = parser
             .parse(expression)
             .map_err(|error| ScheduleError::Cron { expression: expression.to_owned(), reason: error.to_string() })?;
         let timezone = timezone.parse().map_err(|_| ScheduleError::TimeZone(timezone.to_owned()))?;
-        Ok(Self { text: expression.to_owned(), cron: Box::new(cron), timezone })
+        Ok(Self { text: expression.to_owned(), cron: Box::new(cron), timezone, dst })
     }
 
     /// The expression as its author wrote it.
@@ -114,6 +152,11 @@ impl CronSchedule {
     /// The time zone's IANA name.
     pub fn timezone(&self) -> &'static str {
         self.timezone.name()
+    }
+
+    /// What it means where the clocks are changed.
+    pub fn dst(&self) -> DstRules {
+        self.dst
     }
 
     fn next_after(&self, after: Timestamp) -> Option<Timestamp> {
@@ -136,6 +179,7 @@ impl Schedule {
                 Some(Timestamp::from_ms(anchor.ms() + (passed + 1) * period.ms()))
             }
             Self::Cron(cron) => cron.next_after(after),
+            Self::Once { at } => Some(*at).filter(|at| *at > after),
             Self::Manual => None,
         }
     }
@@ -157,6 +201,7 @@ impl Schedule {
                 let earlier = std::iter::successors(Some(next_at), |at| cron.next_after(*at));
                 (run_at, earlier.take_while(|at| *at < run_at).take(COUNTED_MAX).count() as u64)
             }
+            Self::Once { at } => (*at, 0),
             Self::Manual => return None,
         };
         let coalesced = (passed > 0).then_some(Coalesced { first_at: next_at, count: passed });
@@ -203,10 +248,10 @@ mod tests {
 
     #[test]
     fn cron_follows_the_wall_clock_of_its_zone() {
-        let berlin = Schedule::Cron(CronSchedule::new("30 2 * * *", "Europe/Berlin").unwrap());
+        let berlin = Schedule::Cron(CronSchedule::new("30 2 * * *", "Europe/Berlin", DstRules::default()).unwrap());
         assert_eq!(berlin.next_after(at("2026-07-01T00:00:00Z")), Some(at("2026-07-01T00:30:00Z")));
         assert_eq!(berlin.next_after(at("2026-12-01T00:00:00Z")), Some(at("2026-12-01T01:30:00Z")));
-        let daily = Schedule::Cron(CronSchedule::new("@daily", "UTC").unwrap());
+        let daily = Schedule::Cron(CronSchedule::new("@daily", "UTC", DstRules::default()).unwrap());
         let due = daily.due(at("2026-12-01T00:00:00Z"), at("2026-12-04T05:00:00Z")).unwrap();
         assert_eq!((due.run_at, due.coalesced.unwrap().count), (at("2026-12-04T00:00:00Z"), 3));
         assert_eq!(due.next_at, Some(at("2026-12-05T00:00:00Z")));
@@ -215,7 +260,8 @@ mod tests {
     #[test]
     fn mistakes_are_named() {
         assert_eq!(Period::new(Duration::from_millis(10)), Err(ScheduleError::PeriodTooShort));
-        let message = |expression, zone| CronSchedule::new(expression, zone).unwrap_err().to_string();
+        let message =
+            |expression, zone| CronSchedule::new(expression, zone, DstRules::default()).unwrap_err().to_string();
         assert!(message("every day", "UTC").starts_with("`every day` is not a cron expression"));
         assert!(message("@daily", "Mars/Base").starts_with("`Mars/Base` is not a time zone"));
     }

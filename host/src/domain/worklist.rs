@@ -1,10 +1,11 @@
 //! The segments of one interval that this incarnation holds: which task comes next, and what must be written.
 
+use super::held_segment::HeldSegment;
 use super::ids::{IncarnationId, TaskIndex};
 use super::progress::Progress;
-use super::segment::{SegmentEvent, SegmentState, Span};
+use super::segment::{SegmentState, Span};
 use super::timestamp::Timestamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A segment as its claim hands it over.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub struct LeasedSegment {
     pub progress: Progress,
     /// Tasks that wait for another attempt, by index.
     pub retries: BTreeMap<TaskIndex, Retry>,
+    /// Tasks that one more crash would fail as poison: each runs alone, so that no other is in flight in that crash.
+    pub suspects: BTreeSet<TaskIndex>,
 }
 
 /// A task that waits for another attempt.
@@ -67,15 +70,7 @@ pub struct SegmentUpdate {
 #[derive(Debug)]
 pub struct Worklist {
     owner: IncarnationId,
-    held: BTreeMap<u32, Held>,
-}
-
-#[derive(Debug)]
-struct Held {
-    segment: LeasedSegment,
-    /// No task below this offset is idle, those that wait for a retry aside.
-    cursor: u32,
-    is_unsaved: bool,
+    held: BTreeMap<u32, HeldSegment>,
 }
 
 impl Worklist {
@@ -86,7 +81,7 @@ impl Worklist {
 
     /// Takes in a segment that `owner` has claimed.
     pub fn hold(&mut self, segment: LeasedSegment) {
-        self.held.insert(segment.span.number, Held { segment, cursor: 0, is_unsaved: false });
+        self.held.insert(segment.span.number, HeldSegment::new(segment));
     }
 
     /// Forgets everything: another incarnation has taken it, or the interval has ended.
@@ -99,19 +94,48 @@ impl Worklist {
         self.held.is_empty()
     }
 
-    /// How many tasks could begin now.
+    /// How many tasks could begin now, beside those that run.
     pub fn startable(&self, now: Timestamp) -> usize {
-        self.held.values().map(|held| held.startable(now)).sum()
+        if self.runs_suspect() {
+            return 0;
+        }
+        match self.held.values().map(|held| held.startable(now)).sum() {
+            0 if self.ready_suspect(now).is_some() => 1,
+            startable => startable,
+        }
+    }
+
+    /// Whether a suspect runs, and so nothing else.
+    pub fn runs_suspect(&self) -> bool {
+        self.held.values().any(HeldSegment::runs_suspect)
     }
 
     /// When the next retry of a held segment is due.
     pub fn next_retry_at(&self) -> Option<Timestamp> {
-        self.held.values().filter_map(Held::next_retry_at).min()
+        self.held.values().filter_map(HeldSegment::next_retry_at).min()
     }
 
     /// Picks the next task and marks it as one that may have begun; the caller begins it when that is durable.
+    ///
+    /// None while a suspect runs. Suspects are not among what it picks: see [`Self::start_suspect`].
     pub fn start_next(&mut self, now: Timestamp) -> Option<Start> {
+        if self.runs_suspect() {
+            return None;
+        }
         self.held.values_mut().find_map(|held| held.start_next(now))
+    }
+
+    /// The same for a suspect; none as long as any other task runs or could begin.
+    pub fn start_suspect(&mut self, now: Timestamp) -> Option<Start> {
+        let (number, index) = self.ready_suspect(now)?;
+        self.held.get_mut(&number).map(|held| held.start(index))
+    }
+
+    fn ready_suspect(&self, now: Timestamp) -> Option<(u32, TaskIndex)> {
+        if self.held.values().any(|held| held.running() > 0 || held.startable(now) > 0) {
+            return None;
+        }
+        self.held.iter().find_map(|(number, held)| held.ready_suspects(now).next().map(|index| (*number, index)))
     }
 
     /// Notes how an attempt ended. False where the task's segment is no longer held: then nothing may be recorded.
@@ -125,103 +149,13 @@ impl Worklist {
     pub fn take_unsaved(&mut self) -> Vec<SegmentUpdate> {
         let owner = self.owner;
         let updates: Vec<SegmentUpdate> =
-            self.held.values_mut().filter(|held| held.is_unsaved).map(|held| held.save(owner)).collect();
+            self.held.values_mut().filter(|held| held.is_unsaved()).map(|held| held.save(owner)).collect();
         for update in &updates {
             if !matches!(update.state, SegmentState::Leased { .. }) {
                 self.held.remove(&update.number);
             }
         }
         updates
-    }
-}
-
-impl Held {
-    fn contains(&self, index: TaskIndex) -> bool {
-        let Span { first, length, .. } = self.segment.span;
-        (first..first + length).contains(&index.0)
-    }
-
-    fn offset(&self, index: TaskIndex) -> u32 {
-        index.0 - self.segment.span.first
-    }
-
-    fn index(&self, offset: u32) -> TaskIndex {
-        TaskIndex(self.segment.span.first + offset)
-    }
-
-    fn startable(&self, now: Timestamp) -> usize {
-        let due = self.segment.retries.values().filter(|retry| retry.due_at <= now).count();
-        self.fresh() + due
-    }
-
-    /// How many tasks have neither begun nor ended nor wait for a retry.
-    fn fresh(&self) -> usize {
-        let progress = &self.segment.progress;
-        let begun = progress.done().count() + progress.failed().count() + progress.running().count();
-        (progress.length() - begun) as usize - self.segment.retries.len()
-    }
-
-    fn next_retry_at(&self) -> Option<Timestamp> {
-        self.segment.retries.values().map(|retry| retry.due_at).min()
-    }
-
-    fn start_next(&mut self, now: Timestamp) -> Option<Start> {
-        let (index, attempt) = self.due_retry(now).or_else(|| Some((self.next_fresh()?, 1)))?;
-        self.segment.progress.start(self.offset(index));
-        self.is_unsaved = true;
-        let fencing_token = u64::from(self.segment.epoch) << 32 | u64::from(attempt);
-        Some(Start { index, stage: self.segment.span.stage, attempt, fencing_token })
-    }
-
-    fn due_retry(&mut self, now: Timestamp) -> Option<(TaskIndex, u32)> {
-        let (&index, &retry) = self.segment.retries.iter().find(|(_, retry)| retry.due_at <= now)?;
-        self.segment.retries.remove(&index);
-        Some((index, retry.attempts + 1))
-    }
-
-    fn next_fresh(&mut self) -> Option<TaskIndex> {
-        while self.cursor < self.segment.span.length {
-            let offset = self.cursor;
-            self.cursor += 1;
-            let index = self.index(offset);
-            if self.segment.progress.is_idle(offset) && !self.segment.retries.contains_key(&index) {
-                return Some(index);
-            }
-        }
-        None
-    }
-
-    fn settle(&mut self, index: TaskIndex, settlement: Settlement) {
-        let offset = self.offset(index);
-        let progress = &mut self.segment.progress;
-        match settlement {
-            Settlement::Completed => progress.complete(offset),
-            Settlement::Failed => progress.fail(offset),
-            Settlement::Retried(retry) => {
-                progress.put_back(offset);
-                self.segment.retries.insert(index, retry);
-            }
-        }
-        self.is_unsaved = true;
-    }
-
-    fn save(&mut self, owner: IncarnationId) -> SegmentUpdate {
-        self.is_unsaved = false;
-        let leased = SegmentState::Leased { owner };
-        let state = match self.ending() {
-            Some(event) => leased.next(event).expect("a leased segment takes both endings"),
-            None => leased,
-        };
-        SegmentUpdate { number: self.segment.span.number, state, progress: self.segment.progress.clone() }
-    }
-
-    fn ending(&self) -> Option<SegmentEvent> {
-        if self.segment.progress.is_settled() {
-            return Some(SegmentEvent::AllSettled);
-        }
-        let is_resting = self.segment.progress.running().count() == 0 && self.fresh() == 0;
-        let until = self.next_retry_at().filter(|_| is_resting)?;
-        Some(SegmentEvent::RetriesPending { until })
     }
 }
 
@@ -239,6 +173,19 @@ mod tests {
             epoch: 2,
             progress: Progress::none(length),
             retries: BTreeMap::new(),
+            suspects: BTreeSet::new(),
+        });
+        list
+    }
+
+    fn list_with_suspects(length: u32, suspects: &[u32]) -> Worklist {
+        let mut list = Worklist::new(IncarnationId::generate());
+        list.hold(LeasedSegment {
+            span: Span { number: 0, stage: 0, first: 0, length },
+            epoch: 3,
+            progress: Progress::none(length),
+            retries: BTreeMap::new(),
+            suspects: suspects.iter().copied().map(TaskIndex).collect(),
         });
         list
     }
@@ -266,6 +213,7 @@ mod tests {
             epoch: 3,
             progress,
             retries: BTreeMap::new(),
+            suspects: BTreeSet::new(),
         });
         assert_eq!(starts(&mut list), [0, 2, 4]);
     }
@@ -307,5 +255,42 @@ mod tests {
         list.settle(TaskIndex(101), Settlement::Completed);
         assert_eq!(list.take_unsaved()[0].state, SegmentState::Waiting { until: due_at });
         assert!(list.is_empty());
+    }
+
+    #[test]
+    fn suspects_run_one_by_one_after_all_others() {
+        let mut list = list_with_suspects(4, &[0, 2]);
+        assert_eq!(starts(&mut list), [1, 3]);
+        assert_eq!((list.start_suspect(NOW), list.startable(NOW)), (None, 0), "others run");
+        list.settle(TaskIndex(1), Settlement::Completed);
+        list.settle(TaskIndex(3), Settlement::Completed);
+        assert_eq!(list.startable(NOW), 1);
+        assert_eq!(list.start_suspect(NOW).unwrap().index, TaskIndex(0));
+        assert!(list.runs_suspect());
+        list.hold(LeasedSegment {
+            span: Span { number: 1, stage: 0, first: 4, length: 2 },
+            epoch: 1,
+            progress: Progress::none(2),
+            retries: BTreeMap::new(),
+            suspects: BTreeSet::new(),
+        });
+        assert_eq!(
+            (list.start_next(NOW), list.start_suspect(NOW), list.startable(NOW)),
+            (None, None, 0),
+            "it is alone"
+        );
+        list.settle(TaskIndex(0), Settlement::Completed);
+        assert_eq!(starts(&mut list), [4, 5]);
+    }
+
+    #[test]
+    fn a_suspect_that_fails_is_retried_alone_when_its_time_has_come() {
+        let mut list = list_with_suspects(1, &[0]);
+        let due_at = NOW + Duration::from_secs(9);
+        assert_eq!(list.start_suspect(NOW).unwrap().attempt, 1);
+        list.settle(TaskIndex(0), Settlement::Retried(Retry { attempts: 1, due_at }));
+        assert_eq!((list.startable(NOW), list.startable(due_at)), (0, 1));
+        assert_eq!((list.start_suspect(NOW), list.start_next(due_at)), (None, None));
+        assert_eq!(list.start_suspect(due_at).unwrap().attempt, 2);
     }
 }

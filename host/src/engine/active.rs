@@ -6,7 +6,7 @@ use crate::domain::ids::IncarnationId;
 use crate::domain::task::{Failure, FailureKind, Outcome, TaskOutput};
 use crate::domain::worklist::{Start, Worklist};
 use crate::sandbox::{
-    CallReport, GrantedDirectory, JobInput, KeyReader, Limits, PlanOutput, Plugin, Surroundings, TaskInput,
+    CallReport, Callable, GrantedDirectory, JobInput, KeyReader, Limits, PlanOutput, Surroundings, TaskInput,
 };
 use crate::store::{OpenInterval, Store};
 use futures::FutureExt as _;
@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 /// All that calls of one interval share.
 pub(super) struct ActiveInterval {
     pub(super) open: OpenInterval,
-    plugin: Plugin,
+    plugin: Arc<dyn Callable>,
     input: JobInput,
     limits: Limits,
     total: u32,
@@ -43,7 +43,7 @@ pub(super) struct Desk {
 impl ActiveInterval {
     pub(super) fn new(
         open: OpenInterval,
-        plugin: Plugin,
+        plugin: Arc<dyn Callable>,
         directories: Result<Vec<GrantedDirectory>, Failure>,
         owner: IncarnationId,
         store: Arc<dyn Store>,

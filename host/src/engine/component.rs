@@ -1,8 +1,9 @@
 //! From a pinned digest to a plugin that can be called.
 
 use crate::domain::digest::Digest;
-use crate::sandbox::{Plugin, Refusal, Sandbox};
+use crate::sandbox::{Callable, PluginSource, Refusal};
 use crate::store::{Store, StoreError};
+use std::sync::Arc;
 
 /// Why an interval's pinned version cannot be run.
 #[derive(Debug, thiserror::Error)]
@@ -22,13 +23,17 @@ pub(super) enum ComponentError {
 }
 
 /// Loads a version, compiled at most once for each start of the host.
-pub(super) async fn load(store: &dyn Store, sandbox: &Sandbox, digest: &Digest) -> Result<Plugin, ComponentError> {
-    if let Some(plugin) = sandbox.loaded(digest) {
+pub(super) async fn load(
+    store: &dyn Store,
+    plugins: &dyn PluginSource,
+    digest: &Digest,
+) -> Result<Arc<dyn Callable>, ComponentError> {
+    if let Some(plugin) = plugins.loaded(digest) {
         return Ok(plugin);
     }
     let bytes = store.component(digest).await?.ok_or(ComponentError::Missing(*digest))?;
     if Digest::of(&bytes) != *digest {
         return Err(ComponentError::Damaged(*digest));
     }
-    sandbox.load(bytes).await.map_err(|refusal| ComponentError::Refused(*digest, refusal))
+    plugins.load(bytes).await.map_err(|refusal| ComponentError::Refused(*digest, refusal))
 }

@@ -151,7 +151,12 @@ impl Executor {
     /// Claims as many segments as keep the lanes busy for a while.
     async fn claim(&self, interval: &ActiveInterval, now: Timestamp) -> Result<(), StoreError> {
         let lanes = interval.lanes_max();
-        if interval.desk().worklist.startable(now) >= lanes as usize {
+        let has_enough = {
+            let worklist = &interval.desk().worklist;
+            // While a suspect runs nothing else would: segments are of more use to other hosts.
+            worklist.runs_suspect() || worklist.startable(now) >= lanes as usize
+        };
+        if has_enough {
             return Ok(());
         }
         let tasks = interval.open.stages.iter().map(|stage| stage.tasks).max().unwrap_or(1);

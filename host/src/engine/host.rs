@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::domain::lease::{HEARTBEAT_EVERY, Trust};
 use crate::domain::timestamp::Timestamp;
 use crate::recovery_settings::RecoverySettings;
-use crate::sandbox::{AllowedDirectories, Sandbox};
+use crate::sandbox::{AllowedDirectories, PluginSource};
 use crate::status::HostStatus;
 use crate::store::{Incarnation, Store, StoreError};
 use crate::wakeup::{Wakeup, Wakeups};
@@ -34,7 +34,7 @@ pub struct EngineParts {
     /// Where everything is kept.
     pub store: Arc<dyn Store>,
     /// What runs plugins.
-    pub sandbox: Arc<Sandbox>,
+    pub plugins: Arc<dyn PluginSource>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Who this is.
@@ -64,7 +64,7 @@ pub struct Engine {
 impl Engine {
     /// Begins this incarnation, recovers what earlier ones left, and starts the loops.
     pub async fn start(parts: EngineParts) -> Result<Self, StoreError> {
-        let EngineParts { store, sandbox, clock, status, wakeups, allowed, recovery, guests } = parts;
+        let EngineParts { store, plugins, clock, status, wakeups, allowed, recovery, guests } = parts;
         let owner = status.incarnation;
         let started_at = clock.now();
         store.begin_incarnation(&Incarnation { id: owner, host_id: status.host_id.clone(), started_at }).await?;
@@ -81,7 +81,7 @@ impl Engine {
             dethroned.clone(),
         )
         .start(&guests);
-        let loader = Loader { store: Arc::clone(&store), sandbox, clock: Arc::clone(&clock), allowed, owner };
+        let loader = Loader { store: Arc::clone(&store), plugins, clock: Arc::clone(&clock), allowed, owner };
         let executor = Arc::new(Executor {
             store: Arc::clone(&store),
             loader: Arc::new(loader),

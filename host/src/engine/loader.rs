@@ -7,7 +7,7 @@ use crate::clock::Clock;
 use crate::domain::ids::{IncarnationId, IntervalId};
 use crate::domain::job::DirectoryGrant;
 use crate::domain::task::{Failure, FailureKind};
-use crate::sandbox::{AllowedDirectories, Forbidden, GrantedDirectory, Sandbox};
+use crate::sandbox::{AllowedDirectories, Forbidden, GrantedDirectory, PluginSource};
 use crate::store::{OpenInterval, Store, StoreError};
 use std::sync::Arc;
 use tracing::{error, warn};
@@ -15,7 +15,7 @@ use tracing::{error, warn};
 /// Loads intervals with their pinned version and the directories that they are granted.
 pub(super) struct Loader {
     pub(super) store: Arc<dyn Store>,
-    pub(super) sandbox: Arc<Sandbox>,
+    pub(super) plugins: Arc<dyn PluginSource>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) allowed: AllowedDirectories,
     pub(super) owner: IncarnationId,
@@ -33,7 +33,7 @@ impl Loader {
             open => open?,
         };
         let Some(open) = open else { return Ok(None) };
-        match component::load(&*self.store, &self.sandbox, &open.digest).await {
+        match component::load(&*self.store, &*self.plugins, &open.digest).await {
             Ok(plugin) => {
                 let directories = self.open_directories(open.work.grants.directories.clone()).await;
                 let (store, clock) = (Arc::clone(&self.store), Arc::clone(&self.clock));

@@ -15,7 +15,7 @@ use crate::store::{Batch, Recorded, Store, StoreError, TaskRecord};
 use crate::wakeup::Wakeup;
 use backon::{BackoffBuilder, ExponentialBuilder};
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -53,6 +53,9 @@ pub struct Recorder {
     stop: CancellationToken,
     /// Cancelled by the recorder when another host has taken over.
     dethroned: CancellationToken,
+    /// The interval that ran a suspect last. One suspect runs at a time on the whole host: should it take the process
+    /// down, no other is blamed.
+    suspected: Weak<ActiveInterval>,
 }
 
 /// One round of gathering.
@@ -62,6 +65,8 @@ struct Round {
     intervals: Vec<Arc<ActiveInterval>>,
     replies: Vec<Reply>,
     has_retries: bool,
+    /// Whether a suspect ended, so that what waited for it can begin.
+    has_cleared: bool,
 }
 
 /// What a lane is told once it is durable.
@@ -91,7 +96,7 @@ impl Recorder {
         stop: CancellationToken,
         dethroned: CancellationToken,
     ) -> Self {
-        Self { store, clock, owner, trust, executor, stop, dethroned }
+        Self { store, clock, owner, trust, executor, stop, dethroned, suspected: Weak::new() }
     }
 
     /// Starts recording; it ends when the last [`Exchange`] is gone.
@@ -102,7 +107,7 @@ impl Recorder {
         (Exchange(sender), guests.spawn(self.run(asks)))
     }
 
-    async fn run(self, mut asks: mpsc::UnboundedReceiver<Ask>) {
+    async fn run(mut self, mut asks: mpsc::UnboundedReceiver<Ask>) {
         let mut gathered = Vec::new();
         while asks.recv_many(&mut gathered, GATHERED_MAX).await > 0 {
             let round = self.gather(&mut gathered, self.clock.now());
@@ -111,7 +116,7 @@ impl Recorder {
     }
 
     /// Settles what has ended and picks what comes next; nothing of it counts before the commit.
-    fn gather(&self, asks: &mut Vec<Ask>, now: Timestamp) -> Round {
+    fn gather(&mut self, asks: &mut Vec<Ask>, now: Timestamp) -> Round {
         let may_begin = !self.stop.is_cancelled()
             && !self.dethroned.is_cancelled()
             && self.trust.lock().unwrap_or_else(PoisonError::into_inner).holds(now);
@@ -120,12 +125,10 @@ impl Recorder {
             if let Some(attempt) = ended {
                 round.settle(&interval, attempt, now);
             }
-            let mut desk = interval.desk();
-            let next = if may_begin { desk.worklist.start_next(now) } else { None };
+            let next = if may_begin { self.pick(&interval, now) } else { None };
             if next.is_none() {
-                desk.lanes -= 1;
+                interval.desk().lanes -= 1;
             }
-            drop(desk);
             if !round.intervals.iter().any(|known| Arc::ptr_eq(known, &interval)) {
                 round.intervals.push(Arc::clone(&interval));
             }
@@ -139,6 +142,19 @@ impl Recorder {
         round
     }
 
+    /// Picks the next task of an interval; a suspect when it is the turn of one.
+    fn pick(&mut self, interval: &Arc<ActiveInterval>, now: Timestamp) -> Option<Start> {
+        let next = interval.desk().worklist.start_next(now);
+        if next.is_some() || self.suspected.upgrade().is_some_and(|other| other.desk().worklist.runs_suspect()) {
+            return next;
+        }
+        let suspect = interval.desk().worklist.start_suspect(now);
+        if suspect.is_some() {
+            self.suspected = Arc::downgrade(interval);
+        }
+        suspect
+    }
+
     async fn finish(&self, mut round: Round) {
         let recorded = self.commit(&mut round).await;
         announce(&recorded);
@@ -148,7 +164,7 @@ impl Recorder {
         }
         let now = self.clock.now();
         let wants_more = round.intervals.iter().filter(|interval| wants_more(interval, now)).count() > 0;
-        if recorded.has_opened || round.has_retries || wants_more {
+        if recorded.has_opened || round.has_retries || round.has_cleared || wants_more {
             self.executor.nudge();
         }
     }
@@ -209,9 +225,13 @@ impl Round {
     fn settle(&mut self, interval: &ActiveInterval, attempt: Attempt, now: Timestamp) {
         let Attempt { start, report } = attempt;
         let judgement = judge(report.outcome, &interval.open.work.policy.retry, start.index, start.attempt, now);
-        if !interval.desk().worklist.settle(start.index, judgement.settlement) {
+        let mut desk = interval.desk();
+        let ran_suspect = desk.worklist.runs_suspect();
+        if !desk.worklist.settle(start.index, judgement.settlement) {
             return;
         }
+        drop(desk);
+        self.has_cleared |= ran_suspect;
         self.has_retries |= matches!(judgement.settlement, Settlement::Retried(_));
         let TaskOutput { output, keys } = judgement.value.unwrap_or_default();
         let record = TaskRecord {

@@ -3,6 +3,7 @@
 use super::tick::Tick;
 use crate::domain::ids::IntervalId;
 use crate::domain::interval::{Firing, IntervalState, Origin};
+use crate::domain::job::NextFiring;
 use crate::domain::schedule::{Coalesced, Due};
 use crate::domain::timestamp::Timestamp;
 use crate::store::{DueJob, FiringDecision, NewInterval, Store, StoreError, UnrunFiring};
@@ -34,16 +35,14 @@ impl Tick for Scheduler {
 
     async fn tick(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
         let due = self.store.due_jobs(now, JOBS_MAX).await?;
-        let mut has_fired = false;
-        for due in &due {
-            let Some(decision) = decide(due, self.is_recovery_enabled, now) else { continue };
-            if self.store.fire(&decision).await? {
-                announce(&decision);
-                has_fired |= decision.run.is_some();
+        let decisions: Vec<_> = due.iter().filter_map(|due| decide(due, self.is_recovery_enabled, now)).collect();
+        if !decisions.is_empty() {
+            let fired = self.store.fire(&decisions).await?;
+            let fired: Vec<_> = decisions.iter().zip(fired).filter_map(|(one, fired)| fired.then_some(one)).collect();
+            fired.iter().for_each(|decision| announce(decision));
+            if fired.iter().any(|decision| decision.run.is_some()) {
+                self.executor.nudge();
             }
-        }
-        if has_fired {
-            self.executor.nudge();
         }
         self.store.next_fire_at().await
     }
@@ -53,8 +52,9 @@ impl Tick for Scheduler {
 /// job is still open. Firings that do not run are kept as records.
 fn decide(due_job: &DueJob, is_recovery_enabled: bool, now: Timestamp) -> Option<FiringDecision> {
     let DueJob { job, open_interval } = due_job;
-    let was_due_at = job.next_fire_at?;
+    let was_due_at = job.next?.fire_at;
     let Due { run_at, coalesced, next_at } = job.spec.schedule.due(was_due_at, now)?;
+    let next = next_at.map(|at| NextFiring { scheduled_at: at, fire_at: at });
     let unrun = |state, reason, scheduled_at| UnrunFiring {
         id: IntervalId::generate(),
         state,
@@ -62,7 +62,7 @@ fn decide(due_job: &DueJob, is_recovery_enabled: bool, now: Timestamp) -> Option
         scheduled_at,
         decided_at: now,
     };
-    let mut decision = FiringDecision { job: job.id, was_due_at, run: None, unrun: Vec::new(), next_fire_at: next_at };
+    let mut decision = FiringDecision { job: job.id, was_due_at, run: None, unrun: Vec::new(), next };
     if let Some(Coalesced { first_at, count }) = coalesced {
         let reason =
             format!("{count} firings from {first_at} on were due while no host fired them; {run_at} stands for them");

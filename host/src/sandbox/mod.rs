@@ -5,6 +5,7 @@
 
 mod bindings;
 mod call;
+mod callable;
 mod compile;
 mod context;
 mod directories;
@@ -16,6 +17,7 @@ mod log;
 mod state;
 
 pub use call::{CallReport, PlanOutput, Plugin, Surroundings};
+pub use callable::{Callable, PluginSource};
 pub use compile::Refusal;
 pub use context::{JobInput, TaskInput};
 pub use directories::{AllowedDirectories, AllowedDirectory, Forbidden, GrantedDirectory};

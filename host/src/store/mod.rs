@@ -73,9 +73,10 @@ pub trait Store: Send + Sync {
     /// When the next job is due.
     async fn next_fire_at(&self) -> Result<Option<Timestamp>>;
 
-    /// Carries out a decision about a due job, so that it is due at its next firing. True where that was done and the
-    /// interval that was to run is there; false where another host was faster, or the firing has an interval already.
-    async fn fire(&self, decision: &FiringDecision) -> Result<bool>;
+    /// Carries out decisions about due jobs in one transaction, so that each is due at its next firing. Answers in
+    /// their order: true where that was done and the interval that was to run is there; false where another host was
+    /// faster, or the firing has an interval already.
+    async fn fire(&self, decisions: &[FiringDecision]) -> Result<Vec<bool>>;
 
     /// Starts an interval beside the schedule; false where there is no such job.
     async fn trigger(&self, interval: &NewInterval) -> Result<bool>;

@@ -3,7 +3,7 @@
 use crate::domain::digest::Digest;
 use crate::domain::ids::{IncarnationId, IntervalId, JobId, TaskIndex};
 use crate::domain::interval::{Firing, IntervalState};
-use crate::domain::job::{Counts, Job, WorkSpec};
+use crate::domain::job::{Counts, Job, NextFiring, WorkSpec};
 use crate::domain::plan::Stage;
 use crate::domain::recovery::Casualty;
 use crate::domain::task::{Failure, KeyWrites, LogLine};
@@ -70,14 +70,14 @@ pub struct DueJob {
 pub struct FiringDecision {
     /// The job.
     pub job: JobId,
-    /// The `next_fire_at` that the decision was made on; another host that was faster has changed it.
+    /// The `fire_at` of the job's next firing that the decision was made on; another host that was faster has changed it.
     pub was_due_at: Timestamp,
     /// The interval that runs.
     pub run: Option<NewInterval>,
     /// Firings that do not.
     pub unrun: Vec<UnrunFiring>,
-    /// When the job fires next.
-    pub next_fire_at: Option<Timestamp>,
+    /// The job's next firing.
+    pub next: Option<NextFiring>,
 }
 
 /// An interval that is to run.

@@ -31,11 +31,13 @@ pub(crate) enum Act {
     /// Fails with a fatal error.
     Fatal,
     /// Leaves an empty file `{index}-{attempt}-{fencing_token}` in a granted writable directory, for an observer
-    /// outside of the host; then waits `ms`.
+    /// outside of the host; then waits `ms`, or for an hour where the index is among the `stuck`.
     Witness {
         directory: String,
         #[serde(default)]
         ms: u64,
+        #[serde(default)]
+        stuck: Vec<u32>,
     },
     /// Logs the keys `task/...` that are there, sets `task/{index}`, and checks that it sees its own write.
     Keys { then: Option<Ending> },
@@ -71,7 +73,10 @@ impl Act {
             Self::Sleep { ms } => Ok(sleep(ms)),
             Self::Retryable { until_attempt } => retryable(task, until_attempt),
             Self::Fatal => Err(TaskError::fatal("fatal, as the payload says")),
-            Self::Witness { directory, ms } => outside::witness(task, &directory).map(|()| sleep(ms)),
+            Self::Witness { directory, ms, stuck } => {
+                let ms = if stuck.contains(&task.index()) { 3_600_000 } else { ms };
+                outside::witness(task, &directory).map(|()| sleep(ms))
+            }
             Self::Keys { then } => promises::keys(task, then),
             Self::Stages => promises::stage(task),
             Self::Unsupported => Ok(refused::ask()),

@@ -3,14 +3,24 @@
 use crate::world::{PLUGIN, START, World, at, every, firing, job_on, manual_job};
 use latchwork::domain::ids::{IntervalId, JobId};
 use latchwork::domain::interval::{IntervalState, Origin};
+use latchwork::domain::job::NextFiring;
 use latchwork::domain::timestamp::Timestamp;
 use latchwork::store::{FiringDecision, NewInterval, UnrunFiring};
 
 /// The decision that a job due at `was_due_at` runs, and is next due ten seconds later.
 fn run(job: JobId, was_due_at: Timestamp) -> FiringDecision {
     let run = firing(job, Origin::Schedule, was_due_at);
-    let next_fire_at = Some(was_due_at + std::time::Duration::from_secs(10));
-    FiringDecision { job, was_due_at, run: Some(run), unrun: Vec::new(), next_fire_at }
+    let next = due_next(was_due_at + std::time::Duration::from_secs(10));
+    FiringDecision { job, was_due_at, run: Some(run), unrun: Vec::new(), next }
+}
+
+fn due_next(at: Timestamp) -> Option<NextFiring> {
+    Some(NextFiring { scheduled_at: at, fire_at: at })
+}
+
+/// Carries out one decision.
+async fn fire(world: &World, decision: &FiringDecision) -> bool {
+    world.fire(std::slice::from_ref(decision)).await.unwrap()[0]
 }
 
 #[tokio::test]
@@ -44,8 +54,8 @@ async fn of_two_who_decide_about_one_firing_only_one_fires() {
     let world = World::new().await;
     let job = world.keep(job_on(every(10))).await;
     let (first, second) = (run(job, at(10)), run(job, at(10)));
-    assert!(world.fire(&first).await.unwrap());
-    assert!(!world.fire(&second).await.unwrap());
+    assert!(fire(&world, &first).await);
+    assert!(!fire(&world, &second).await);
     let intervals = world.intervals_of(job, 9).await.unwrap();
     assert_eq!(intervals.iter().map(|interval| interval.id).collect::<Vec<_>>(), [first.run.unwrap().firing.interval]);
     assert_eq!(world.next_fire_at().await.unwrap(), Some(at(20)));
@@ -55,10 +65,10 @@ async fn of_two_who_decide_about_one_firing_only_one_fires() {
 async fn one_instant_of_a_jobs_schedule_never_has_two_intervals() {
     let world = World::new().await;
     let job = world.keep(job_on(every(10))).await;
-    let stuck = |was_due_at| FiringDecision { next_fire_at: Some(at(10)), ..run(job, was_due_at) };
+    let stuck = |was_due_at| FiringDecision { next: due_next(at(10)), ..run(job, was_due_at) };
     let (first, again) = (stuck(at(10)), stuck(at(10)));
-    world.fire(&first).await.unwrap();
-    world.fire(&again).await.unwrap();
+    fire(&world, &first).await;
+    fire(&world, &again).await;
     let intervals = world.intervals_of(job, 9).await.unwrap();
     assert_eq!(intervals.iter().map(|interval| interval.id).collect::<Vec<_>>(), [first.run.unwrap().firing.interval]);
 }
@@ -71,7 +81,7 @@ async fn a_firing_keeps_when_it_was_due_when_it_was_found_and_what_made_it() {
     let late = NewInterval { is_tracked: false, ..decision.run.unwrap() };
     let late = NewInterval { firing: latchwork::domain::interval::Firing { fired_at: at(13), ..late.firing }, ..late };
     decision.run = Some(late);
-    world.fire(&decision).await.unwrap();
+    fire(&world, &decision).await;
     let view = world.view(late.firing.interval).await;
     assert_eq!((view.scheduled_at, view.fired_at, view.origin.as_str()), (at(10), at(13), "schedule"));
     assert_eq!((view.state, view.job, view.plugin.as_str()), (IntervalState::Pending, job, PLUGIN));
@@ -95,7 +105,7 @@ async fn firings_that_do_not_run_are_kept_with_the_reason_and_the_time() {
         unrun(IntervalState::Missed, "too late", at(20)),
         unrun(IntervalState::Skipped, "one is open", at(30)),
     ];
-    world.fire(&FiringDecision { run: None, unrun: unrun.clone(), ..run(job, at(10)) }).await.unwrap();
+    fire(&world, &FiringDecision { run: None, unrun: unrun.clone(), ..run(job, at(10)) }).await;
     for firing in &unrun {
         let view = world.view(firing.id).await;
         assert_eq!((view.state, view.reason.as_ref()), (firing.state, Some(&firing.reason)));
@@ -111,7 +121,7 @@ async fn an_unknown_job_cannot_be_triggered_nor_fired() {
     let job = JobId::generate();
     let interval = firing(job, Origin::Trigger, START);
     assert!(!world.trigger(&interval).await.unwrap());
-    assert!(!world.fire(&run(job, START)).await.unwrap());
+    assert!(!fire(&world, &run(job, START)).await);
     assert!(world.interval(interval.firing.interval).await.unwrap().is_none());
 }
 
@@ -148,10 +158,10 @@ async fn an_interval_carries_the_work_of_its_job() {
 async fn a_firing_that_is_kept_already_does_not_fire_and_the_next_one_still_comes() {
     let world = World::new().await;
     let job = world.keep(job_on(every(10))).await;
-    let kept = FiringDecision { next_fire_at: Some(at(10)), ..run(job, at(10)) };
-    assert!(world.fire(&kept).await.unwrap());
+    let kept = FiringDecision { next: due_next(at(10)), ..run(job, at(10)) };
+    assert!(fire(&world, &kept).await);
     let swallowed = run(job, at(10));
-    assert!(!world.fire(&swallowed).await.unwrap());
+    assert!(!fire(&world, &swallowed).await);
     assert!(world.interval(swallowed.run.unwrap().firing.interval).await.unwrap().is_none());
     assert_eq!(world.next_fire_at().await.unwrap(), Some(at(20)));
 }

@@ -5,9 +5,10 @@ use crate::hands::Hands;
 use crate::world::{START, World, at, every, job_on, manual_job, tasks_only};
 use latchwork::domain::ids::JobId;
 use latchwork::domain::interval::{IntervalState, Origin};
-use latchwork::domain::job::{Access, DirectoryGrant, Grants, JobSpec, Policy, WorkSpec};
+use latchwork::domain::job::{Access, DirectoryGrant, Grants, JobSpec, MaxFailed, Policy, WorkSpec};
 use latchwork::domain::retry::RetryPolicy;
-use latchwork::domain::schedule::{CronSchedule, Schedule};
+use latchwork::domain::rules::{After, AfterEnd, CatchUp, JobRules, OnUpgrade, Overlap, Retention};
+use latchwork::domain::schedule::{CronSchedule, DstFold, DstGap, DstRules, Schedule};
 use std::time::Duration;
 
 /// A job in which no field has its default.
@@ -17,8 +18,28 @@ fn unusual_spec(schedule: Schedule) -> JobSpec {
         backoff: Duration::from_millis(1_500),
         factor: 1.25,
         max_backoff: Duration::from_secs(90),
+        jitter: false,
     };
-    let policy = Policy { max_parallel: 3, timeout: Duration::from_millis(12_345), memory_bytes_max: 3 << 20, retry };
+    let policy = Policy {
+        max_parallel: 3,
+        timeout: Duration::from_millis(12_345),
+        memory_bytes_max: 3 << 20,
+        retry,
+        interval_timeout: Some(Duration::from_secs(77)),
+        max_failed: Some(MaxFailed::Share(0.25)),
+        rate_limit: Some(12.5),
+        priority: -7,
+        key_bytes_max: 12_345,
+    };
+    let rules = JobRules {
+        overlap: Overlap::Queue { max: 3 },
+        catch_up: CatchUp::All { max: 9, within: Some(Duration::from_secs(99)) },
+        jitter: Duration::from_millis(250),
+        start_deadline: Some(Duration::from_secs(30)),
+        pause_after_failures: Some(4),
+        retention: Retention { intervals: Some(8), days: Some(90) },
+        on_upgrade: OnUpgrade::Restart,
+    };
     let directory = |path: &str, access| DirectoryGrant { path: path.into(), mount: "/müll".to_owned(), access };
     let directories = vec![directory("/usr/share", Access::Read), directory("/tmp/x", Access::ReadWrite)];
     JobSpec {
@@ -26,6 +47,8 @@ fn unusual_spec(schedule: Schedule) -> JobSpec {
         workspace_id: "team-7".to_owned(),
         plugin: "fixity".to_owned(),
         schedule,
+        after: None,
+        rules,
         enable_recovery: false,
         work: WorkSpec {
             payload: r#"{"deep":[1,null,"ä"]}"#.to_owned(),
@@ -39,10 +62,14 @@ fn unusual_spec(schedule: Schedule) -> JobSpec {
 #[tokio::test]
 async fn every_field_of_a_job_comes_back_for_each_kind_of_schedule() {
     let world = World::new().await;
-    let cron = CronSchedule::new("30 2 * * MON", "Europe/Berlin").unwrap();
-    for schedule in [every(90), Schedule::Cron(cron), Schedule::Manual] {
+    let before = world.keep(manual_job()).await;
+    let dst = DstRules { gap: DstGap::Skip, fold: DstFold::Twice };
+    let cron = CronSchedule::new("30 2 * * MON", "Europe/Berlin", dst).unwrap();
+    let once = Schedule::Once { at: at(3) };
+    for schedule in [every(90), Schedule::Cron(cron), once, Schedule::Manual] {
         let mut job = job_on(schedule.clone());
         job.spec = unusual_spec(schedule);
+        job.spec.after = Some(After { job: before, end: AfterEnd::Failure });
         job.updated_at = at(5);
         world.create_job(&job).await.unwrap();
         let read = world.job(job.id).await.unwrap().expect("the job is kept");

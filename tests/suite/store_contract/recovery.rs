@@ -113,14 +113,20 @@ async fn a_task_in_flight_in_too_many_crashes_is_poison_and_the_rest_goes_on() {
         let resumed = world.resume(interval, crashes, 3, at(20)).await.unwrap();
         assert_eq!((resumed.duplicates, resumed.poisoned.len()), (1, 0));
     }
-    crash(&world, "a", interval, 2, &[1]).await;
+    let owner = world.host("a", START).await;
+    let mut hands = Hands::on(&world, owner, interval, START).await;
+    assert_eq!(hands.start(9, START), [(1, 1), (2, 1)], "the suspect waits until it can run alone");
+    hands.complete([1, 2]);
+    assert_eq!(hands.start(9, START), [(0, 1)]);
+    hands.record(&world).await.unwrap();
     let resumed = world.resume(interval, 3, 3, at(20)).await.unwrap();
-    assert_eq!(resumed, Resumed { duplicates: 0, poisoned: vec![TaskIndex(0)], ended: None });
+    let ended = Some(IntervalState::Failed);
+    assert_eq!(resumed, Resumed { duplicates: 0, poisoned: vec![TaskIndex(0)], ended });
     let note = world.task_notes(interval, TaskIndex(0), TaskIndex(0)).await.unwrap().remove(&TaskIndex(0)).unwrap();
     let message = "the task was in flight in 3 crashes of the host".to_owned();
     assert_eq!((note.crashes, note.attempts, note.failure), (3, 0, Some(("poison".to_owned(), message))));
-    let heir = world.host("b", at(20)).await;
-    assert_eq!(Hands::on(&world, heir, interval, at(20)).await.start(9, at(20)), [(2, 1)]);
+    let view = world.view(interval).await;
+    assert_eq!((view.counts.completed, view.counts.failed), (2, 1));
 }
 
 #[tokio::test]

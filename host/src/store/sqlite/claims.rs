@@ -1,15 +1,15 @@
 //! Who works on which segment.
 
-use super::rows::{instant, number, parsed};
+use super::rows::{maybe_instant, number, parsed};
 use super::{SqliteStore, progress};
 use crate::domain::ids::{IntervalId, TaskIndex};
 use crate::domain::segment::Span;
 use crate::domain::timestamp::Timestamp;
 use crate::domain::worklist::{LeasedSegment, Retry};
 use crate::store::{Claim, Result};
-use sqlx::SqliteConnection;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
-use std::collections::BTreeMap;
+use sqlx::{Row as _, SqliteConnection};
+use std::collections::{BTreeMap, BTreeSet};
 
 // SQLite uses a partial index only where the statement repeats the index's `where`: `state = 'running'` alone would
 // walk the whole history.
@@ -34,8 +34,8 @@ pub(super) const CLAIM: &str = "update segments set state = 'leased', owner = ?1
     and exists (select 1 from incarnations where id = ?1 and ended_at is null and expires_at >= ?3) \
     returning number, stage, first_index, length, epoch, done, failed, running";
 
-pub(super) const RETRIES: &str = "select task_index, attempts, retry_at from tasks \
-    where interval_id = ? and task_index >= ? and task_index < ? and retry_at is not null";
+pub(super) const MARKED: &str = "select task_index, attempts, retry_at, is_suspect from tasks \
+    where interval_id = ? and task_index >= ? and task_index < ? and (retry_at is not null or is_suspect)";
 
 pub(super) async fn claimable(pool: &SqlitePool, now: Timestamp, limit: u32) -> Result<Vec<IntervalId>> {
     let rows = sqlx::query(CLAIMABLE);
@@ -60,7 +60,7 @@ pub(super) async fn claim(store: &SqliteStore, claim: Claim) -> Result<Vec<Lease
     for row in &rows {
         let mut segment = leased(row)?;
         if segment.epoch > 1 {
-            segment.retries = retries(&mut tx, claim.interval, &segment).await?;
+            read_marks(&mut tx, claim.interval, &mut segment).await?;
         }
         segments.push(segment);
     }
@@ -75,25 +75,36 @@ fn leased(row: &SqliteRow) -> Result<LeasedSegment> {
         first: number(row, "first_index")?,
         length: number(row, "length")?,
     };
-    Ok(LeasedSegment { span, epoch: number(row, "epoch")?, progress: progress::read(row)?, retries: BTreeMap::new() })
+    Ok(LeasedSegment {
+        span,
+        epoch: number(row, "epoch")?,
+        progress: progress::read(row)?,
+        retries: BTreeMap::new(),
+        suspects: BTreeSet::new(),
+    })
 }
 
-async fn retries(
+/// Reads which of a segment's tasks wait for a retry, and which must run alone.
+async fn read_marks(
     connection: &mut SqliteConnection,
     interval: IntervalId,
-    segment: &LeasedSegment,
-) -> Result<BTreeMap<TaskIndex, Retry>> {
+    segment: &mut LeasedSegment,
+) -> Result<()> {
     let Span { first, length, .. } = segment.span;
-    let rows = sqlx::query(RETRIES);
+    let rows = sqlx::query(MARKED);
     let rows = rows.bind(interval.to_string()).bind(first).bind(first + length).fetch_all(connection).await?;
-    let mut retries = BTreeMap::new();
     for row in &rows {
         let index: u32 = number(row, "task_index")?;
-        // The row of a retry that has succeeded or failed since is only history.
-        if segment.progress.is_idle(index - first) {
-            let retry = Retry { attempts: number(row, "attempts")?, due_at: instant(row, "retry_at")? };
-            retries.insert(TaskIndex(index), retry);
+        // The row of a task that has succeeded or failed since is only history.
+        if !segment.progress.is_idle(index - first) {
+            continue;
+        }
+        if let Some(due_at) = maybe_instant(row, "retry_at")? {
+            segment.retries.insert(TaskIndex(index), Retry { attempts: number(row, "attempts")?, due_at });
+        }
+        if row.try_get("is_suspect")? {
+            segment.suspects.insert(TaskIndex(index));
         }
     }
-    Ok(retries)
+    Ok(())
 }

@@ -19,31 +19,32 @@ pub(super) struct FileLock {
 impl SqliteStore {
     /// Opens the database and brings its schema to this version. `InUse` where another host has it open.
     pub async fn open(path: &Path) -> Result<Self> {
-        let store = Self::connect(path).await?;
-        migrations::apply(&store.writer).await?;
-        Ok(store)
-    }
-
-    /// Undoes the migration applied last, and answers with its name; none where there is nothing to undo.
-    pub async fn revert(path: &Path) -> Result<Option<String>> {
-        let store = Self::connect(path).await?;
-        migrations::revert(&store.writer).await
-    }
-
-    async fn connect(path: &Path) -> Result<Self> {
-        let path = resolved(path).map_err(|source| StoreError::File { path: path.display().to_string(), source })?;
-        let lock = FileLock::take(&path)?;
-        let options = SqliteConnectOptions::new()
-            .filename(&path)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true)
-            .busy_timeout(Duration::from_secs(10));
+        let (options, lock) = prepare(path)?;
+        migrations::apply(&options).await?;
         let writer = pool(1, options.clone()).await?;
         let reader = pool(READERS, options.read_only(true)).await?;
         Ok(Self { writer, reader, _lock: lock })
     }
+
+    /// Undoes the migration applied last, and answers with its name; none where there is nothing to undo.
+    pub async fn revert(path: &Path) -> Result<Option<String>> {
+        let (options, _lock) = prepare(path)?;
+        migrations::revert(&options).await
+    }
+}
+
+/// Locks the file, and tells how it is opened.
+fn prepare(path: &Path) -> Result<(SqliteConnectOptions, FileLock)> {
+    let path = resolved(path).map_err(|source| StoreError::File { path: path.display().to_string(), source })?;
+    let lock = FileLock::take(&path)?;
+    let options = SqliteConnectOptions::new()
+        .filename(&path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(Duration::from_secs(10));
+    Ok((options, lock))
 }
 
 /// The path without links, so that every spelling of it leads to the same lock.

@@ -34,29 +34,38 @@ pub(super) async fn next_at(pool: &SqlitePool) -> Result<Option<Timestamp>> {
     Ok(next.map(Timestamp::from_ms))
 }
 
-pub(super) async fn fire(store: &SqliteStore, decision: &FiringDecision) -> Result<bool> {
+pub(super) async fn fire(store: &SqliteStore, decisions: &[FiringDecision]) -> Result<Vec<bool>> {
     let mut tx = store.begin().await?;
+    let mut fired = Vec::new();
+    for decision in decisions {
+        fired.push(fire_one(&mut tx, decision).await?);
+    }
+    tx.commit().await?;
+    Ok(fired)
+}
+
+async fn fire_one(connection: &mut SqliteConnection, decision: &FiringDecision) -> Result<bool> {
     let moved = sqlx::query(
-        "update jobs set next_fire_at = ? where id = ? and next_fire_at = ? and status = 'active' and is_deleted = false",
+        "update jobs set next_scheduled_at = ?, next_fire_at = ? \
+         where id = ? and next_fire_at = ? and status = 'active' and is_deleted = false",
     )
-    .bind(decision.next_fire_at.map(Timestamp::ms))
+    .bind(decision.next.map(|next| next.scheduled_at.ms()))
+    .bind(decision.next.map(|next| next.fire_at.ms()))
     .bind(decision.job.to_string())
     .bind(decision.was_due_at.ms())
-    .execute(&mut *tx)
+    .execute(&mut *connection)
     .await?;
     if moved.rows_affected() == 0 {
         return Ok(false);
     }
     for firing in &decision.unrun {
-        insert_unrun(&mut tx, decision.job, firing).await?;
+        insert_unrun(connection, decision.job, firing).await?;
     }
-    let is_there = match &decision.run {
-        Some(interval) => insert(&mut tx, interval).await?,
-        None => true,
-    };
-    // Also where the firing was kept before: the job's next one must come.
-    tx.commit().await?;
-    Ok(is_there)
+    match &decision.run {
+        // Also where the firing was kept before, the job's next one must come.
+        Some(interval) => insert(connection, interval).await,
+        None => Ok(true),
+    }
 }
 
 pub(super) async fn trigger(store: &SqliteStore, interval: &NewInterval) -> Result<bool> {
@@ -70,8 +79,12 @@ pub(super) async fn trigger(store: &SqliteStore, interval: &NewInterval) -> Resu
 /// the firing is kept already.
 pub(super) async fn insert(connection: &mut SqliteConnection, interval: &NewInterval) -> Result<bool> {
     let is_inserted = match interval.firing.origin {
-        Origin::Schedule | Origin::Trigger => insert_firing(connection, interval).await?,
-        Origin::Fallback { replaces } => insert_replacement(connection, interval, replaces).await?,
+        Origin::Schedule | Origin::Trigger | Origin::Backfill | Origin::Chain { .. } => {
+            insert_firing(connection, interval).await?
+        }
+        Origin::Fallback { replaces } | Origin::Upgrade { replaces } => {
+            insert_replacement(connection, interval, replaces).await?
+        }
     };
     fail_without_plugin(connection, interval.firing.interval).await?;
     transitions::show_next_open(connection, interval.firing.job).await?;

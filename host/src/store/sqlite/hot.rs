@@ -9,7 +9,7 @@ impl SqliteStore {
         ("claimable intervals", claims::CLAIMABLE),
         ("next wake", claims::NEXT_WAKE_AT),
         ("claim of segments", claims::CLAIM),
-        ("retries of a segment", claims::RETRIES),
+        ("marked tasks of a segment", claims::MARKED),
         ("claim of plans", planning::CLAIM),
         ("due jobs", firing::DUE),
         ("next firing", firing::NEXT_AT),

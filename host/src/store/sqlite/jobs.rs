@@ -1,24 +1,27 @@
 //! Rows of jobs.
 
-use super::rows::{instant, json, maybe_instant, maybe_number, maybe_parsed, number, parsed, readable, to_json};
+use super::rows::{
+    instant, json, maybe_instant, maybe_number, maybe_parsed, number, parsed, readable, to_json, to_word, word,
+};
+use super::schedule::{self, ScheduleColumns};
 use super::{SqliteStore, transitions};
 use crate::domain::ids::{IntervalId, JobId};
 use crate::domain::interval::IntervalEvent;
-use crate::domain::job::{CurrentInterval, Job, JobSpec, WorkSpec};
-use crate::domain::schedule::{CronSchedule, Period, Schedule};
+use crate::domain::job::{CurrentInterval, Job, JobSpec, JobStatus, NextFiring, WorkSpec};
+use crate::domain::rules::After;
 use crate::domain::timestamp::Timestamp;
 use crate::store::{Result, StoreError};
 use sqlx::Row as _;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
-use std::time::Duration;
 
 pub(super) async fn create(pool: &SqlitePool, job: &Job) -> Result<()> {
     let spec = &job.spec;
     let columns = ScheduleColumns::from(&spec.schedule);
     sqlx::query(
-        "insert into jobs (id, workspace_id, name, plugin, type, period_ms, anchor_at, cron, timezone, \
-         enable_recovery, next_fire_at, created_at, updated_at, tasks, policy, grants, payload) \
-         values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "insert into jobs (id, workspace_id, name, plugin, type, period_ms, anchor_at, cron, timezone, dst_gap, \
+         dst_fold, once_at, after_job_id, after_end, enable_recovery, next_scheduled_at, next_fire_at, created_at, \
+         updated_at, tasks, rules, policy, grants, payload) \
+         values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(job.id.to_string())
     .bind(&spec.workspace_id)
@@ -29,11 +32,18 @@ pub(super) async fn create(pool: &SqlitePool, job: &Job) -> Result<()> {
     .bind(columns.anchor_at)
     .bind(columns.cron)
     .bind(columns.timezone)
+    .bind(columns.dst_gap)
+    .bind(columns.dst_fold)
+    .bind(columns.once_at)
+    .bind(spec.after.map(|after| after.job.to_string()))
+    .bind(spec.after.map(|after| to_word(&after.end)))
     .bind(spec.enable_recovery)
-    .bind(job.next_fire_at.map(Timestamp::ms))
+    .bind(job.next.map(|next| next.scheduled_at.ms()))
+    .bind(job.next.map(|next| next.fire_at.ms()))
     .bind(job.created_at.ms())
     .bind(job.updated_at.ms())
     .bind(spec.work.tasks)
+    .bind(to_json(&spec.rules))
     .bind(to_json(&spec.work.policy))
     .bind(to_json(&spec.work.grants))
     .bind(&spec.work.payload)
@@ -56,7 +66,7 @@ pub(super) async fn delete(store: &SqliteStore, job: JobId, now: Timestamp) -> R
     let id = job.to_string();
     let mut tx = store.begin().await?;
     let deleted = sqlx::query(
-        "update jobs set is_deleted = true, next_fire_at = null, updated_at = ? where id = ? and is_deleted = false",
+        "update jobs set is_deleted = true, next_scheduled_at = null, next_fire_at = null, updated_at = ? where id = ? and is_deleted = false",
     )
     .bind(now.ms())
     .bind(&id)
@@ -83,12 +93,17 @@ pub(super) fn read(row: &SqliteRow) -> Result<Job> {
             name: row.try_get("name")?,
             workspace_id: row.try_get("workspace_id")?,
             plugin: row.try_get("plugin")?,
-            schedule: schedule(row)?,
+            schedule: schedule::read(row)?,
+            after: after(row)?,
+            rules: json(row, "rules")?,
             enable_recovery: row.try_get("enable_recovery")?,
             work: work(row)?,
         },
         current_interval: current_interval(row)?,
-        next_fire_at: maybe_instant(row, "next_fire_at")?,
+        status: status(row)?,
+        failures_in_a_row: number(row, "failures_in_a_row")?,
+        warning: row.try_get("warning")?,
+        next: next(row)?,
         created_at: instant(row, "created_at")?,
         updated_at: instant(row, "updated_at")?,
     })
@@ -115,44 +130,17 @@ fn current_interval(row: &SqliteRow) -> Result<Option<CurrentInterval>> {
     }))
 }
 
-struct ScheduleColumns<'a> {
-    kind: &'static str,
-    period_ms: Option<i64>,
-    anchor_at: Option<i64>,
-    cron: Option<&'a str>,
-    timezone: Option<&'a str>,
+fn status(row: &SqliteRow) -> Result<JobStatus> {
+    let reason: Option<String> = row.try_get("pause_reason")?;
+    Ok(reason.map_or(JobStatus::Active, |reason| JobStatus::Paused { reason }))
 }
 
-impl<'a> From<&'a Schedule> for ScheduleColumns<'a> {
-    fn from(schedule: &'a Schedule) -> Self {
-        let manual = Self { kind: "manual", period_ms: None, anchor_at: None, cron: None, timezone: None };
-        match schedule {
-            Schedule::Every { period, anchor } => Self {
-                kind: "interval",
-                period_ms: Some(i64::try_from(period.every().as_millis()).unwrap_or(i64::MAX)),
-                anchor_at: Some(anchor.ms()),
-                ..manual
-            },
-            Schedule::Cron(cron) => {
-                Self { kind: "cron", cron: Some(cron.expression()), timezone: Some(cron.timezone()), ..manual }
-            }
-            Schedule::Manual => manual,
-        }
-    }
+fn next(row: &SqliteRow) -> Result<Option<NextFiring>> {
+    let (scheduled_at, fire_at) = (maybe_instant(row, "next_scheduled_at")?, maybe_instant(row, "next_fire_at")?);
+    Ok(scheduled_at.zip(fire_at).map(|(scheduled_at, fire_at)| NextFiring { scheduled_at, fire_at }))
 }
 
-fn schedule(row: &SqliteRow) -> Result<Schedule> {
-    let kind: String = row.try_get("type")?;
-    let unreadable = |error| StoreError::unreadable("schedule", error);
-    match kind.as_str() {
-        "interval" => {
-            let period = Period::new(Duration::from_millis(number(row, "period_ms")?)).map_err(unreadable)?;
-            Ok(Schedule::Every { period, anchor: instant(row, "anchor_at")? })
-        }
-        "cron" => {
-            let (cron, timezone): (String, String) = (row.try_get("cron")?, row.try_get("timezone")?);
-            Ok(Schedule::Cron(CronSchedule::new(&cron, &timezone).map_err(unreadable)?))
-        }
-        _ => Ok(Schedule::Manual),
-    }
+fn after(row: &SqliteRow) -> Result<Option<After>> {
+    let Some(job) = maybe_parsed(row, "after_job_id")? else { return Ok(None) };
+    Ok(Some(After { job, end: word(row, "after_end")? }))
 }

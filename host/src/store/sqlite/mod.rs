@@ -16,6 +16,7 @@ mod progress;
 mod record;
 mod recovery;
 mod rows;
+mod schedule;
 mod transitions;
 
 use super::records::*;
@@ -107,8 +108,8 @@ impl Store for SqliteStore {
         firing::next_at(&self.reader).await
     }
 
-    async fn fire(&self, decision: &FiringDecision) -> Result<bool> {
-        firing::fire(self, decision).await
+    async fn fire(&self, decisions: &[FiringDecision]) -> Result<Vec<bool>> {
+        firing::fire(self, decisions).await
     }
 
     async fn trigger(&self, interval: &NewInterval) -> Result<bool> {

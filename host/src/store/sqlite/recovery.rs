@@ -5,7 +5,7 @@ use super::transitions::{self, Advanced};
 use super::{SqliteStore, firing, progress};
 use crate::domain::ids::{IntervalId, TaskIndex};
 use crate::domain::interval::IntervalEvent;
-use crate::domain::recovery::{Casualty, Interrupted, take_over};
+use crate::domain::recovery::{Casualty, Interrupted, Standing, take_over};
 use crate::domain::task::FailureKind;
 use crate::domain::timestamp::Timestamp;
 use crate::store::{IncompleteJob, InterruptedInterval, NewInterval, Result, Resumed};
@@ -86,15 +86,17 @@ pub(super) async fn resume(
     for row in &held {
         take_segment(&mut tx, interval, row, attempts_max, &mut resumed).await?;
     }
+    // A poison task that was found is a step forward: the next recovery must not count as one that followed nothing.
     sqlx::query(
         "update intervals set recovery_attempts = recovery_attempts + 1, fruitless_recoveries = ?, \
-         duplicates = duplicates + ?, \
-         settled_before = (select coalesce(sum(done_count + failed_count), 0) from segments where interval_id = ?3) \
+         duplicates = duplicates + ?, settled_before = \
+           (select coalesce(sum(done_count + failed_count), 0) from segments where interval_id = ?3) - ?4 \
          where id = ?3",
     )
     .bind(fruitless)
     .bind(i64::try_from(resumed.duplicates).unwrap_or(i64::MAX))
     .bind(&id)
+    .bind(i64::try_from(resumed.poisoned.len()).unwrap_or(i64::MAX))
     .execute(&mut *tx)
     .await?;
     if !resumed.poisoned.is_empty()
@@ -134,10 +136,9 @@ async fn take_segment(
     for interrupted in take_over(&mut progress, &crashes, attempts_max) {
         let index = TaskIndex(first + interrupted.offset);
         note_crash(connection, interval, index, interrupted).await?;
-        if interrupted.is_poison {
-            resumed.poisoned.push(index);
-        } else {
-            resumed.duplicates += 1;
+        match interrupted.standing {
+            Standing::Clear | Standing::Suspect => resumed.duplicates += 1,
+            Standing::Poison => resumed.poisoned.push(index),
         }
     }
     sqlx::query(
@@ -174,20 +175,22 @@ async fn note_crash(
     index: TaskIndex,
     interrupted: Interrupted,
 ) -> Result<()> {
-    let poison = interrupted.is_poison.then(|| {
+    let poison = (interrupted.standing == Standing::Poison).then(|| {
         let message = format!("the task was in flight in {} crashes of the host", interrupted.crashes);
         (FailureKind::Poison.name(), message)
     });
     let (kind, message) = poison.unzip();
     sqlx::query(
-        "insert into tasks (interval_id, task_index, crashes, failure_kind, failure_message) values (?, ?, ?, ?, ?) \
-         on conflict do update set crashes = excluded.crashes, \
+        "insert into tasks (interval_id, task_index, crashes, is_suspect, failure_kind, failure_message) \
+         values (?, ?, ?, ?, ?, ?) \
+         on conflict do update set crashes = excluded.crashes, is_suspect = excluded.is_suspect, \
          failure_kind = coalesce(excluded.failure_kind, failure_kind), \
          failure_message = coalesce(excluded.failure_message, failure_message)",
     )
     .bind(interval.to_string())
     .bind(index.0)
     .bind(interrupted.crashes)
+    .bind(interrupted.standing == Standing::Suspect)
     .bind(kind)
     .bind(message)
     .execute(connection)

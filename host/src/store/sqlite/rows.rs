@@ -25,6 +25,20 @@ pub(super) fn json<T: serde::de::DeserializeOwned>(row: &SqliteRow, column: &str
     serde_json::from_str(&text).map_err(|error| StoreError::unreadable(column, error))
 }
 
+/// One of a few words: a variant without members, by its name in JSON.
+pub(super) fn word<T: serde::de::DeserializeOwned>(row: &SqliteRow, column: &str) -> Result<T> {
+    let text: String = row.try_get(column)?;
+    serde_json::from_value(text.into()).map_err(|error| StoreError::unreadable(column, error))
+}
+
+/// Writes a variant without members so that [`word`] reads it.
+pub(super) fn to_word<T: serde::Serialize>(value: &T) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(word)) => word,
+        other => unreachable!("a variant without members is a string in JSON, not {other:?}"),
+    }
+}
+
 /// A number within the bounds of `T`.
 pub(super) fn number<T: TryFrom<i64, Error: Display>>(row: &SqliteRow, column: &str) -> Result<T> {
     let number: i64 = row.try_get(column)?;

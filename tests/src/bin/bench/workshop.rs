@@ -6,10 +6,11 @@ use latchwork::domain::digest::Digest;
 use latchwork::domain::ids::{IncarnationId, IntervalId, JobId};
 use latchwork::domain::interval::{Firing, Origin};
 use latchwork::domain::job::{DEFAULT_WORKSPACE, Grants, Job, JobSpec, Policy, WorkSpec};
+use latchwork::domain::rules::JobRules;
 use latchwork::domain::schedule::Schedule;
 use latchwork::engine::{Engine, EngineParts};
 use latchwork::recovery_settings::RecoverySettings;
-use latchwork::sandbox::{AllowedDirectories, Sandbox};
+use latchwork::sandbox::{AllowedDirectories, PluginSource, Sandbox};
 use latchwork::status::HostStatus;
 use latchwork::store::{IntervalRecord, NewInterval, PluginVersion, SqliteStore, Store};
 use latchwork::wakeup::Wakeups;
@@ -59,7 +60,7 @@ impl Workshop {
     pub(crate) async fn start(&self, store: &Arc<dyn Store>) -> Result<Engine> {
         let parts = EngineParts {
             store: Arc::clone(store),
-            sandbox: Arc::clone(&self.sandbox),
+            plugins: Arc::clone(&self.sandbox) as Arc<dyn PluginSource>,
             clock: Arc::new(SystemClock),
             status: Arc::new(HostStatus::new(HOST.to_owned(), IncarnationId::generate())),
             wakeups: self.wakeups.clone(),
@@ -98,11 +99,13 @@ impl Workshop {
             workspace_id: DEFAULT_WORKSPACE.to_owned(),
             plugin: plugin.to_owned(),
             schedule: Schedule::Manual,
+            after: None,
+            rules: JobRules::default(),
             enable_recovery: true,
             work,
         };
         let (id, interval) = (JobId::generate(), IntervalId::generate());
-        let job = Job { id, spec, current_interval: None, next_fire_at: None, created_at: now, updated_at: now };
+        let job = Job::new(id, spec, now);
         store.create_job(&job).await?;
         let firing = Firing { interval, job: id, origin: Origin::Trigger, scheduled_at: now, fired_at: now };
         store.trigger(&NewInterval { firing, is_tracked: true }).await?;

@@ -1,0 +1,110 @@
+//! How a job's tasks run.
+
+use super::super::error::ApiError;
+use super::{CreateJob, duration, positive_duration, within};
+use crate::domain::job::{MAX_PARALLEL_MAX, MEMORY_BYTES_MAX, MaxFailed, PRIORITIES, Policy, TIMEOUT_MAX};
+use crate::domain::retry::RetryPolicy;
+use serde::Deserialize;
+
+/// The most attempts at a task.
+const ATTEMPTS_MAX: u32 = 1_000;
+
+/// The least memory of a task: one page of wasm.
+const MEMORY_BYTES_MIN: u64 = 64 << 10;
+
+/// The most that a job's keys may be allowed to take: 16 GiB.
+const KEY_BYTES_MAX: u64 = 16 << 30;
+
+/// The slowest and the fastest rate: a task in 1,000 seconds, a million in one.
+const RATES: std::ops::RangeInclusive<f64> = 0.001..=1e6;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RetryRequest {
+    max_attempts: Option<u32>,
+    backoff: Option<String>,
+    factor: Option<f32>,
+    max_backoff: Option<String>,
+    jitter: Option<bool>,
+}
+
+/// `10`, or `"5%"`.
+#[derive(Deserialize)]
+#[serde(untagged)]
+pub(super) enum MaxFailedRequest {
+    Count(u32),
+    Share(String),
+}
+
+impl CreateJob {
+    pub(super) fn policy(&self) -> Result<Policy, ApiError> {
+        let mut policy = Policy::default();
+        if let Some(lanes) = self.max_parallel {
+            policy.max_parallel = within("max_parallel", lanes, 1..=MAX_PARALLEL_MAX)?;
+        }
+        if let Some(text) = &self.timeout {
+            policy.timeout = duration("timeout", text)?;
+            if policy.timeout.is_zero() || policy.timeout > TIMEOUT_MAX {
+                return Err(ApiError::invalid("timeout", "takes more than 0s and at most 24h"));
+            }
+        }
+        if let Some(text) = &self.interval_timeout {
+            policy.interval_timeout = Some(positive_duration("interval_timeout", text)?);
+        }
+        if let Some(bytes) = self.memory_limit_bytes {
+            policy.memory_bytes_max = within("memory_limit_bytes", bytes, MEMORY_BYTES_MIN..=MEMORY_BYTES_MAX)?;
+        }
+        if let Some(bytes) = self.key_limit_bytes {
+            policy.key_bytes_max = within("key_limit_bytes", bytes, 0..=KEY_BYTES_MAX)?;
+        }
+        policy.max_failed = self.max_failed.as_ref().map(MaxFailedRequest::check).transpose()?;
+        policy.rate_limit = self.rate_limit.map(|rate| within("rate_limit", rate, RATES)).transpose()?;
+        if let Some(priority) = self.priority {
+            policy.priority = within("priority", priority, PRIORITIES)?;
+        }
+        if let Some(retry) = &self.retry {
+            policy.retry = retry.check(policy.retry)?;
+        }
+        Ok(policy)
+    }
+}
+
+impl MaxFailedRequest {
+    fn check(&self) -> Result<MaxFailed, ApiError> {
+        let text = match self {
+            Self::Count(count) => return Ok(MaxFailed::Count(*count)),
+            Self::Share(text) => text,
+        };
+        let percent: Option<f64> = text.strip_suffix('%').and_then(|number| number.trim().parse().ok());
+        match percent {
+            Some(percent) if (0.0..=100.0).contains(&percent) => Ok(MaxFailed::Share(percent / 100.0)),
+            _ => {
+                Err(ApiError::invalid("max_failed", format!("takes a number, or a share such as \"5%\", not `{text}`")))
+            }
+        }
+    }
+}
+
+impl RetryRequest {
+    fn check(&self, mut policy: RetryPolicy) -> Result<RetryPolicy, ApiError> {
+        if let Some(attempts) = self.max_attempts {
+            policy.max_attempts = within("retry.max_attempts", attempts, 1..=ATTEMPTS_MAX)?;
+        }
+        if let Some(text) = &self.backoff {
+            policy.backoff = duration("retry.backoff", text)?;
+        }
+        if let Some(text) = &self.max_backoff {
+            policy.max_backoff = duration("retry.max_backoff", text)?;
+        }
+        if let Some(factor) = self.factor {
+            policy.factor = within("retry.factor", factor, 1.0..=100.0)?;
+        }
+        if let Some(jitter) = self.jitter {
+            policy.jitter = jitter;
+        }
+        if policy.max_backoff < policy.backoff {
+            return Err(ApiError::invalid("retry.max_backoff", "is shorter than retry.backoff"));
+        }
+        Ok(policy)
+    }
+}
