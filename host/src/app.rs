@@ -71,7 +71,7 @@ pub async fn serve(config: Config, guests: tokio::runtime::Handle) -> anyhow::Re
 fn parts(state: &AppState, guests: tokio::runtime::Handle) -> EngineParts {
     EngineParts {
         store: Arc::clone(&state.store),
-        plugins: Arc::clone(&state.sandbox) as Arc<dyn PluginSource>,
+        plugins: plugins(state),
         clock: Arc::clone(&state.clock) as Arc<dyn Clock>,
         status: Arc::clone(&state.status),
         wakeups: state.wakeups.clone(),
@@ -79,6 +79,17 @@ fn parts(state: &AppState, guests: tokio::runtime::Handle) -> EngineParts {
         recovery: state.recovery,
         guests,
     }
+}
+
+#[cfg(not(debug_assertions))]
+fn plugins(state: &AppState) -> Arc<dyn PluginSource> {
+    Arc::clone(&state.sandbox) as Arc<dyn PluginSource>
+}
+
+#[cfg(debug_assertions)]
+fn plugins(state: &AppState) -> Arc<dyn PluginSource> {
+    let plugins = Arc::clone(&state.sandbox) as Arc<dyn PluginSource>;
+    crate::test_fault::with_deadly_tasks(plugins, crate::config::deadly_tasks())
 }
 
 fn start_api(listener: TcpListener, state: AppState) -> (JoinHandle<std::io::Result<()>>, CancellationToken) {

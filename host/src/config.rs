@@ -199,6 +199,13 @@ pub fn log_filter() -> Result<EnvFilter, ConfigError> {
     })
 }
 
+/// The tasks that take the process down, for tests of what follows; none in a host that serves anybody.
+#[cfg(debug_assertions)]
+pub fn deadly_tasks() -> Vec<u32> {
+    let text = std::env::var("LATCHWORK_TEST_DEADLY_TASKS").unwrap_or_default();
+    text.split(',').filter_map(|index| index.parse().ok()).collect()
+}
+
 /// The file that `sqlite:PATH` names.
 fn database(url: Option<&str>, data_dir: &Path) -> Result<PathBuf, ConfigError> {
     let Some(url) = url else { return Ok(data_dir.join("latchwork.db")) };

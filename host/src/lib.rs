@@ -14,4 +14,6 @@ pub mod recovery_settings;
 pub mod sandbox;
 pub mod status;
 pub mod store;
+#[cfg(debug_assertions)]
+mod test_fault;
 pub mod wakeup;

@@ -3,6 +3,7 @@
 drop table events;
 drop table checkpoints;
 alter table tasks drop column is_suspect;
+alter table segments drop column revision;
 
 create table old_intervals (
     id text primary key,

@@ -164,6 +164,9 @@ create index idx_intervals_backfill on intervals (backfill_id) where backfill_id
 -- Tasks that one more crash would fail as poison: each runs alone.
 alter table tasks add column is_suspect boolean not null default false;
 
+-- Larger with every write of the segment: tells whether a write whose answer was lost has been made.
+alter table segments add column revision integer not null default 0;
+
 -- What a task saved in the middle, for its next attempt.
 create table checkpoints (
     interval_id text not null references intervals (id) on delete cascade,

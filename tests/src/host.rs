@@ -107,24 +107,36 @@ impl HostBuilder {
 
     /// Starts the host and waits until it serves.
     pub fn start(&self) -> Host {
+        let log = self.log();
+        self.try_start().unwrap_or_else(|| {
+            panic!("the host ended at its start:\n{}", std::fs::read_to_string(log).unwrap_or_default())
+        })
+    }
+
+    /// The same for a host that may end before it serves; none where it has.
+    pub fn try_start(&self) -> Option<Host> {
         let mut host = self.spawn();
         let listen = self.listen_file();
-        let address = wait_for("the host to serve", || {
-            assert!(!host.has_ended(), "the host ended at its start:\n{}", host.log());
-            std::fs::read_to_string(&listen).ok()
-        });
+        let address = wait_for("the host to serve", || match std::fs::read_to_string(&listen) {
+            Ok(address) => Some(Some(address)),
+            Err(_) => host.has_ended().then_some(None),
+        })?;
         host.api = Api::new(format!("http://{address}"));
-        host
+        Some(host)
     }
 
     /// Starts the host and does not wait; its API is not known yet.
     pub fn spawn(&self) -> Host {
         // A killed host leaves its address behind.
         let _ = std::fs::remove_file(self.listen_file());
-        let log = self.files.path().join("host.log");
+        let log = self.log();
         let stderr = File::options().create(true).append(true).open(&log).expect("the log opens");
         let child = self.command().stderr(stderr).spawn().expect("the host starts");
         Host { child, log, _files: Arc::clone(&self.files), api: Api::new(String::new()) }
+    }
+
+    fn log(&self) -> PathBuf {
+        self.files.path().join("host.log")
     }
 
     fn listen_file(&self) -> PathBuf {
@@ -173,7 +185,8 @@ impl Host {
         self.wait()
     }
 
-    fn has_ended(&mut self) -> bool {
+    /// Whether the process is gone.
+    pub fn has_ended(&mut self) -> bool {
         self.child.try_wait().expect("the host's status").is_some()
     }
 }

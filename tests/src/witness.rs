@@ -45,6 +45,15 @@ impl Witness {
         calls
     }
 
+    /// The largest number of an attempt that any call had.
+    pub fn last_attempt(&self) -> u32 {
+        let attempt = |entry: std::io::Result<std::fs::DirEntry>| {
+            let name = entry.expect("an entry").file_name().into_string().expect("a plain name");
+            name.split('-').nth(1).and_then(|attempt| attempt.parse().ok()).expect("INDEX-ATTEMPT-TOKEN")
+        };
+        self.0.path().read_dir().expect("the witness's directory").map(attempt).max().unwrap_or(0)
+    }
+
     /// How many calls there were.
     pub fn call_count(&self) -> u64 {
         self.calls().values().copied().map(u64::from).sum()

@@ -10,7 +10,7 @@ use latchwork::domain::lease::LEASE_FOR;
 use latchwork::domain::timestamp::Timestamp;
 use latchwork::engine::{Engine, EngineParts, Recovery, Tick};
 use latchwork::recovery_settings::RecoverySettings;
-use latchwork::sandbox::{AllowedDirectories, Sandbox};
+use latchwork::sandbox::{AllowedDirectories, PluginSource, Sandbox};
 use latchwork::status::HostStatus;
 use latchwork::store::{IntervalRecord, TaskNote};
 use latchwork::wakeup::{Wakeup, Wakeups};
@@ -27,22 +27,27 @@ const GLANCE: Duration = Duration::from_millis(5);
 const GLANCES: u32 = 12_000;
 
 /// A host that runs `misbehave` for every job.
-struct Host {
-    world: World,
-    clock: Arc<ManualClock>,
-    status: Arc<HostStatus>,
-    wakeups: Wakeups,
+pub(crate) struct Host {
+    pub(crate) world: World,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) status: Arc<HostStatus>,
+    pub(crate) wakeups: Wakeups,
     engine: Engine,
 }
 
 impl Host {
     async fn start(world: World, host_id: &str) -> Self {
+        Self::with(world, host_id, Arc::new(Sandbox::new().unwrap())).await
+    }
+
+    /// A host whose plugins come from somewhere else.
+    pub(crate) async fn with(world: World, host_id: &str, plugins: Arc<dyn PluginSource>) -> Self {
         let clock = Arc::new(ManualClock::at(START));
         let status = Arc::new(HostStatus::new(host_id.to_owned(), IncarnationId::generate()));
         let wakeups = Wakeups::default();
         let parts = EngineParts {
             store: Arc::clone(&world.store),
-            plugins: Arc::new(Sandbox::new().unwrap()),
+            plugins,
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             status: Arc::clone(&status),
             wakeups: wakeups.clone(),
@@ -55,13 +60,13 @@ impl Host {
     }
 
     /// Fires a new job.
-    async fn fire(&self, job: Job) -> IntervalId {
+    pub(crate) async fn fire(&self, job: Job) -> IntervalId {
         let interval = self.world.fire_job(self.world.keep(job).await, self.clock.now()).await;
         self.wakeups.executor.nudge();
         interval
     }
 
-    async fn ended(&self, interval: IntervalId) -> IntervalRecord {
+    pub(crate) async fn ended(&self, interval: IntervalId) -> IntervalRecord {
         eventually(async || Some(self.world.view(interval).await).filter(|view| !view.state.is_open())).await
     }
 
@@ -74,12 +79,12 @@ impl Host {
         eventually(async || self.status.recovery_checked_at().filter(|at| *at == self.clock.now())).await;
     }
 
-    async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.engine.stop(HOUR).await.unwrap();
     }
 }
 
-async fn eventually<T>(look: impl AsyncFn() -> Option<T>) -> T {
+pub(crate) async fn eventually<T>(look: impl AsyncFn() -> Option<T>) -> T {
     for _ in 0..GLANCES {
         if let Some(found) = look().await {
             return found;

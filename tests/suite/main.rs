@@ -1,15 +1,20 @@
 //! The tests of the whole product; the support is in `src/`.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests are tests")]
 
+mod actors;
 mod cli;
 mod crash;
 mod engine_by_hand;
+mod fallback;
 mod firing;
 mod grants;
 mod hands;
 mod jobs;
 mod keys_and_stages;
 mod outcomes;
+mod poison;
+mod policies;
+mod policies_by_hand;
 mod recovery;
 mod running_jobs;
 mod scheduling;

@@ -74,10 +74,12 @@ fn a_host_with_nothing_to_recover_says_so() {
 
 #[test]
 fn without_recovery_an_interrupted_interval_is_abandoned_and_the_next_begins_at_the_start() {
-    // Switched off from the beginning; switched off after the crash; switched off for this job alone.
+    // Switched off from the beginning; switched off after the crash; switched off for jobs that do not say, and for this
+    // job alone.
     let cases = [
         (World::new().with("ENABLE_RECOVERY", "false"), json!({}), None),
         (World::new(), json!({}), Some(("ENABLE_RECOVERY", "false"))),
+        (World::new().with("DEFAULT_RECOVERY_ENABLED", "false"), json!({}), None),
         (World::new(), json!({ "enable_recovery": false }), None),
     ];
     for (mut world, fields, after_the_crash) in cases {
@@ -177,36 +179,36 @@ fn a_task_in_flight_in_too_many_crashes_is_failed_as_poison_and_the_rest_complet
     host.api.assert_goes_on();
 }
 
-struct World {
-    witness: Witness,
-    builder: HostBuilder,
+pub(crate) struct World {
+    pub(crate) witness: Witness,
+    pub(crate) builder: HostBuilder,
 }
 
 /// A killed host's last log and progress.
-struct Killed {
+pub(crate) struct Killed {
     log_bytes: usize,
     completed: i64,
 }
 
-struct Restarted {
-    host: Host,
+pub(crate) struct Restarted {
+    pub(crate) host: Host,
     log_bytes: usize,
     completed: i64,
 }
 
 impl World {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let witness = Witness::new();
         let builder = HostBuilder::new().flag("--allow-dir", witness.allowed());
         Self { witness, builder }
     }
 
-    fn with(self, variable: &str, value: &str) -> Self {
+    pub(crate) fn with(self, variable: &str, value: &str) -> Self {
         Self { builder: self.builder.variable(variable, value), ..self }
     }
 
     /// A host that was killed while an interval ran; also the job and the interval.
-    fn killed_in_the_middle(&self, fields: Value) -> (Killed, String, String) {
+    pub(crate) fn killed_in_the_middle(&self, fields: Value) -> (Killed, String, String) {
         let host = self.builder.start();
         host.api.upload_plugin("misbehave");
         let mut rest = json!({ "tasks": TASKS, "max_parallel": MAX_PARALLEL, "grants": self.witness.grants() });
@@ -221,23 +223,23 @@ impl World {
         (Killed { log_bytes, completed }, job, interval)
     }
 
-    fn restart(&self, killed: Killed) -> Restarted {
+    pub(crate) fn restart(&self, killed: Killed) -> Restarted {
         Restarted { host: self.builder.start(), log_bytes: killed.log_bytes, completed: killed.completed }
     }
 }
 
 impl Restarted {
-    fn api(&self) -> &latchwork_tests::Api {
+    pub(crate) fn api(&self) -> &latchwork_tests::Api {
         &self.host.api
     }
 
     /// What was logged since the kill.
-    fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         self.host.log().split_off(self.log_bytes)
     }
 }
 
-fn fallback_of(host: &Restarted, job: &str, interval: &str) -> Value {
+pub(crate) fn fallback_of(host: &Restarted, job: &str, interval: &str) -> Value {
     let replacement = host.api().wait_for_interval_of(job, |view| view["replaces"] == interval);
     assert_eq!(replacement["origin"], "fallback", "{replacement}");
     replacement

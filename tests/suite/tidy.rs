@@ -7,11 +7,15 @@ use std::path::{Path, PathBuf};
 /// What each part of the host may import, beside itself. An arrow points down: whoever is imported stands below.
 const ARROWS: &[(&str, &[&str])] = &[
     ("main", &["app", "cli", "store", "config"]),
-    ("app", &["api", "ui", "engine", "store", "sandbox", "clock", "config", "domain", "status", "wakeup"]),
+    (
+        "app",
+        &["api", "ui", "engine", "store", "sandbox", "clock", "config", "domain", "status", "wakeup", "test_fault"],
+    ),
     ("api", &["store", "sandbox", "clock", "domain", "recovery_settings", "status", "wakeup"]),
     ("ui", &["store", "sandbox", "clock", "domain", "recovery_settings", "status", "wakeup"]),
     ("engine", &["store", "sandbox", "clock", "domain", "recovery_settings", "status", "wakeup"]),
     ("cli", &["domain"]),
+    ("test_fault", &["sandbox", "domain"]),
     ("config", &["sandbox", "recovery_settings", "domain"]),
     ("store", &["domain"]),
     ("sandbox", &["domain"]),

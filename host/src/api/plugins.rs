@@ -67,6 +67,8 @@ pub(super) async fn upload(
         Uploaded::New => StatusCode::CREATED,
         Uploaded::Again => StatusCode::OK,
     };
+    // Intervals may have been restarted on it.
+    app.wakeups.executor.nudge();
     Ok((status, Json(version.into())))
 }
 

@@ -12,11 +12,13 @@ pub(super) struct HeldSegment {
     /// No task below this offset is idle, suspects and those that wait for a retry aside.
     cursor: u32,
     is_unsaved: bool,
+    /// How often it has been handed over to be written.
+    writes: u32,
 }
 
 impl HeldSegment {
     pub(super) fn new(segment: LeasedSegment) -> Self {
-        Self { segment, cursor: 0, is_unsaved: false }
+        Self { segment, cursor: 0, is_unsaved: false, writes: 0 }
     }
 
     pub(super) fn contains(&self, index: TaskIndex) -> bool {
@@ -86,12 +88,14 @@ impl HeldSegment {
 
     pub(super) fn save(&mut self, owner: IncarnationId) -> SegmentUpdate {
         self.is_unsaved = false;
+        self.writes += 1;
+        let revision = u64::from(self.segment.epoch) << 32 | u64::from(self.writes);
         let leased = SegmentState::Leased { owner };
         let state = match self.ending() {
             Some(event) => leased.next(event).expect("a leased segment takes both endings"),
             None => leased,
         };
-        SegmentUpdate { number: self.segment.span.number, state, progress: self.segment.progress.clone() }
+        SegmentUpdate { number: self.segment.span.number, state, progress: self.segment.progress.clone(), revision }
     }
 
     fn offset(&self, index: TaskIndex) -> u32 {

@@ -53,12 +53,12 @@ impl IntervalState {
 
     /// Returns the state after `event`; the only way an interval changes state.
     pub fn next(self, event: IntervalEvent) -> Result<Self, IllegalTransition> {
-        use IntervalEvent::{Abandoned, Cancelled, Ended, PlanFailed, Planned};
+        use IntervalEvent::{Abandoned, Cancelled, CutShort, Ended, PlanFailed, Planned, TimedOut};
         match (self, event) {
             (Self::Pending, Planned) => Ok(Self::Running),
             (Self::Pending, PlanFailed) => Ok(Self::Failed),
             (Self::Running, Ended(End::Succeeded)) => Ok(Self::Succeeded),
-            (Self::Running, Ended(End::Failed)) => Ok(Self::Failed),
+            (Self::Running, Ended(End::Failed) | TimedOut | CutShort) => Ok(Self::Failed),
             (Self::Pending | Self::Running, Cancelled) => Ok(Self::Cancelled),
             (Self::Pending | Self::Running, Abandoned) => Ok(Self::Abandoned),
             (from, event) => Err(IllegalTransition { from, event }),
@@ -98,7 +98,11 @@ pub enum IntervalEvent {
     PlanFailed,
     /// No task is left that could run.
     Ended(End),
-    /// A person ended it.
+    /// It took longer than it may.
+    TimedOut,
+    /// More of its tasks failed than may.
+    CutShort,
+    /// A person, or a new version of its plugin, ended it.
     Cancelled,
     /// It is not, or cannot be, recovered.
     Abandoned,
@@ -188,15 +192,29 @@ mod tests {
             IntervalEvent::PlanFailed,
             IntervalEvent::Ended(End::Succeeded),
             IntervalEvent::Ended(End::Failed),
+            IntervalEvent::TimedOut,
+            IntervalEvent::CutShort,
             IntervalEvent::Cancelled,
             IntervalEvent::Abandoned,
         ];
         let arrows = [
-            (Pending, [Some(Running), Some(Failed), None, None, Some(Cancelled), Some(Abandoned)]),
-            (Running, [None, None, Some(Succeeded), Some(Failed), Some(Cancelled), Some(Abandoned)]),
+            (Pending, [Some(Running), Some(Failed), None, None, None, None, Some(Cancelled), Some(Abandoned)]),
+            (
+                Running,
+                [
+                    None,
+                    None,
+                    Some(Succeeded),
+                    Some(Failed),
+                    Some(Failed),
+                    Some(Failed),
+                    Some(Cancelled),
+                    Some(Abandoned),
+                ],
+            ),
         ];
         for (state, name) in NAMES {
-            let drawn = arrows.iter().find(|arrow| arrow.0 == state).map_or([None; 6], |arrow| arrow.1);
+            let drawn = arrows.iter().find(|arrow| arrow.0 == state).map_or([None; 8], |arrow| arrow.1);
             assert_eq!(events.map(|event| state.next(event).ok()), drawn, "{name}");
             assert_eq!(state.is_open(), drawn.iter().any(Option::is_some), "{name}");
             assert_eq!(name.parse(), Ok(state));

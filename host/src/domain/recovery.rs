@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 pub struct Casualty {
     /// Whether it recorded progress, and recovery is on for it.
     pub is_recoverable: bool,
+    /// Whether it takes the place of one that could not be recovered.
+    pub is_fallback: bool,
     /// How many recoveries before this one were followed by no settled task.
     pub fruitless: u32,
     /// Tasks done or failed now.
@@ -38,6 +40,11 @@ pub enum Remedy {
 /// Only recoveries that led nowhere use up `attempts_max`: an interval that moves on may be interrupted any number of
 /// times, while one whose host dies again and again before any task is settled ends in the fallback.
 pub fn remedy(casualty: Casualty, attempts_max: u32) -> Remedy {
+    if casualty.is_fallback {
+        let reason = "the host stopped in the middle of a run without progress tracking, which takes the place of an \
+                      interval that could not be recovered; it is not replaced again";
+        return Remedy::Abandon { reason: reason.to_owned(), is_replaced: false };
+    }
     if !casualty.is_recoverable {
         let reason = "the host stopped in the middle, and recovery is off: the next firing starts from the beginning";
         return Remedy::Abandon { reason: reason.to_owned(), is_replaced: false };
@@ -110,7 +117,8 @@ pub fn take_over(progress: &mut Progress, crashes: &BTreeMap<u32, u32>, attempts
 mod tests {
     use super::*;
 
-    const FRESH: Casualty = Casualty { is_recoverable: true, fruitless: 0, settled: 0, settled_before: None };
+    const FRESH: Casualty =
+        Casualty { is_recoverable: true, is_fallback: false, fruitless: 0, settled: 0, settled_before: None };
 
     #[test]
     fn an_interval_that_moves_on_may_be_interrupted_any_number_of_times() {
@@ -133,6 +141,13 @@ mod tests {
     fn without_recovery_the_interval_is_abandoned_and_not_replaced() {
         let casualty = Casualty { is_recoverable: false, ..FRESH };
         assert!(matches!(remedy(casualty, 3), Remedy::Abandon { is_replaced: false, .. }));
+    }
+
+    #[test]
+    fn a_fallback_is_not_replaced_again_and_does_not_blame_the_settings() {
+        let casualty = Casualty { is_recoverable: false, is_fallback: true, ..FRESH };
+        let Remedy::Abandon { reason, is_replaced: false } = remedy(casualty, 3) else { panic!("it is abandoned") };
+        assert!(!reason.contains("recovery is off"), "{reason}");
     }
 
     #[test]

@@ -64,6 +64,9 @@ pub struct SegmentUpdate {
     pub state: SegmentState,
     /// How far it is after the write.
     pub progress: Progress,
+    /// Larger with every write of the segment: its epoch, then the number of the write. It tells whether a write whose
+    /// answer was lost has reached the row.
+    pub revision: u64,
 }
 
 /// The held segments of one interval.
@@ -71,12 +74,14 @@ pub struct SegmentUpdate {
 pub struct Worklist {
     owner: IncarnationId,
     held: BTreeMap<u32, HeldSegment>,
+    /// Segments that are let go by a write that is under way: until it is done their rows name this incarnation.
+    leaving: BTreeSet<u32>,
 }
 
 impl Worklist {
     /// A list that holds nothing yet.
     pub fn new(owner: IncarnationId) -> Self {
-        Self { owner, held: BTreeMap::new() }
+        Self { owner, held: BTreeMap::new(), leaving: BTreeSet::new() }
     }
 
     /// Takes in a segment that `owner` has claimed.
@@ -87,6 +92,17 @@ impl Worklist {
     /// Forgets everything: another incarnation has taken it, or the interval has ended.
     pub fn clear(&mut self) {
         self.held.clear();
+        self.leaving.clear();
+    }
+
+    /// Whether it holds no segment, and no row names this incarnation for its sake any more.
+    pub fn is_at_rest(&self) -> bool {
+        self.held.is_empty() && self.leaving.is_empty()
+    }
+
+    /// Whether a segment whose row names this incarnation is in good hands.
+    pub fn knows(&self, number: u32) -> bool {
+        self.held.contains_key(&number) || self.leaving.contains(&number)
     }
 
     /// Whether it holds no segment.
@@ -145,7 +161,8 @@ impl Worklist {
         true
     }
 
-    /// Takes what must be written since the last time; segments with nothing left to do are no longer held.
+    /// Takes what must be written since the last time; segments with nothing left to do are no longer held. The caller
+    /// says when it is written, see [`Self::saved`].
     pub fn take_unsaved(&mut self) -> Vec<SegmentUpdate> {
         let owner = self.owner;
         let updates: Vec<SegmentUpdate> =
@@ -153,9 +170,15 @@ impl Worklist {
         for update in &updates {
             if !matches!(update.state, SegmentState::Leased { .. }) {
                 self.held.remove(&update.number);
+                self.leaving.insert(update.number);
             }
         }
         updates
+    }
+
+    /// Notes that what was taken is written.
+    pub fn saved(&mut self) {
+        self.leaving.clear();
     }
 }
 
@@ -229,6 +252,36 @@ mod tests {
         assert_eq!((update.state, update.progress.done().count()), (SegmentState::Done, 1));
         assert!(list.is_empty());
         assert!(!list.settle(TaskIndex(101), Settlement::Completed), "it is no longer held");
+    }
+
+    #[test]
+    fn a_segment_is_known_until_the_write_that_lets_it_go_is_done() {
+        let mut list = list_of(1);
+        assert!(list.knows(0) && !list.knows(1));
+        starts(&mut list);
+        list.settle(TaskIndex(100), Settlement::Completed);
+        list.take_unsaved();
+        assert!(list.is_empty() && !list.is_at_rest() && list.knows(0), "its row still names this incarnation");
+        list.saved();
+        assert!(list.is_at_rest() && !list.knows(0));
+    }
+
+    #[test]
+    fn every_write_of_a_segment_has_a_larger_revision_and_a_later_epoch_larger_ones() {
+        let (mut list, mut later) = (list_of(2), list_of(2));
+        let write = |list: &mut Worklist| {
+            list.start_next(NOW).unwrap();
+            list.take_unsaved()[0].revision
+        };
+        let (first, second) = (write(&mut list), write(&mut list));
+        later.hold(LeasedSegment {
+            span: Span { number: 0, stage: 0, first: 100, length: 2 },
+            epoch: 3,
+            progress: Progress::none(2),
+            retries: BTreeMap::new(),
+            suspects: BTreeSet::new(),
+        });
+        assert!(first < second && second < write(&mut later));
     }
 
     #[test]

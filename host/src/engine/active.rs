@@ -4,6 +4,7 @@ use super::job_keys::JobKeys;
 use crate::clock::Clock;
 use crate::domain::ids::IncarnationId;
 use crate::domain::task::{Failure, FailureKind, Outcome, TaskOutput};
+use crate::domain::timestamp::Timestamp;
 use crate::domain::worklist::{Start, Worklist};
 use crate::sandbox::{
     CallReport, Callable, GrantedDirectory, JobInput, KeyReader, Limits, PlanOutput, Surroundings, TaskInput,
@@ -85,6 +86,14 @@ impl ActiveInterval {
     /// How many lanes the job allows.
     pub(super) fn lanes_max(&self) -> u32 {
         self.open.work.policy.max_parallel
+    }
+
+    /// How many lanes it has, and how many more could begin a task now.
+    pub(super) fn lanes_wanted(&self, now: Timestamp) -> (u32, u32) {
+        let desk = self.desk();
+        let startable = u32::try_from(desk.worklist.startable(now)).unwrap_or(u32::MAX);
+        // Lanes that run take up tasks, too, as they come free; at worst a new lane finds nothing and rests.
+        (desk.lanes, self.lanes_max().saturating_sub(desk.lanes).min(startable))
     }
 
     /// Lets go of an interval that has ended or passed to another host: running calls are dropped where they are.

@@ -4,8 +4,9 @@ use super::active::ActiveInterval;
 use super::loader::Loader;
 use super::recorder::Exchange;
 use super::tick::Tick;
+use super::turnstile::Turnstile;
 use super::{lane, planner};
-use crate::domain::ids::IntervalId;
+use crate::domain::ids::{IntervalId, SegmentId};
 use crate::domain::segment;
 use crate::domain::timestamp::Timestamp;
 use crate::store::{Claim, Store, StoreError};
@@ -13,11 +14,21 @@ use crate::wakeup::Wakeup;
 use async_trait::async_trait;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::task::{AbortHandle, JoinSet};
 use tracing::warn;
 
 /// How many intervals one tick takes up.
 const INTERVALS_MAX: u32 = 256;
+
+/// When it goes on with what one tick could not take up.
+const AGAIN_AFTER: Duration = Duration::from_millis(10);
+
+/// How long an interval rests that could not begin.
+const REST_FOR: Duration = Duration::from_secs(1);
+
+/// How often what is held is compared with what the rows say.
+const COMPARE_EVERY: Duration = Duration::from_secs(10);
 
 /// Runs the tasks of intervals.
 pub struct Executor {
@@ -31,7 +42,12 @@ pub struct Executor {
     pub(super) active: Intervals<Arc<ActiveInterval>>,
     /// Intervals that are being loaded or planned, beside the loop: compiling a plugin takes up to seconds.
     pub(super) beginning: Intervals<AbortHandle>,
+    /// Intervals that could not begin, and until when they are left alone.
+    pub(super) resting: Intervals<Timestamp>,
     pub(super) begun: Mutex<JoinSet<()>>,
+    pub(super) turnstile: Arc<Turnstile>,
+    /// When it last compared what it holds with what the rows say; none where they are to be compared at once.
+    pub(super) compared_at: Mutex<Option<Timestamp>>,
 }
 
 /// A map that the loop shares with what it has spawned.
@@ -42,25 +58,31 @@ impl Tick for Executor {
     const NAME: &'static str = "executor";
 
     async fn tick(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+        let overdue = self.end_overdue(now).await?;
+        self.compare(now).await?;
+        lock(&self.resting).retain(|_, until| *until > now);
         for interval in self.store.claim_pending(self.loader.owner, now, INTERVALS_MAX).await? {
-            self.begin(interval, plan(Arc::clone(&self.loader), interval));
+            if !lock(&self.resting).contains_key(&interval) {
+                self.begin(interval, plan(Arc::clone(&self.loader), interval));
+            }
         }
-        for interval in self.store.claimable_intervals(now, INTERVALS_MAX).await? {
-            let known = lock(&self.active).get(&interval).cloned();
+        let claimable = self.store.claimable_intervals(now, &self.not_to_be_taken_up(now), INTERVALS_MAX).await?;
+        for interval in &claimable {
+            let known = lock(&self.active).get(interval).cloned();
             match known {
                 Some(active) => self.claim(&active, now).await?,
-                None => self.begin(interval, activate(Arc::clone(&self.loader), Arc::clone(&self.active), interval)),
+                None => self.begin(*interval, activate(Arc::clone(&self.loader), Arc::clone(&self.active), *interval)),
             }
         }
         let active: Vec<_> = lock(&self.active).values().cloned().collect();
-        for interval in &active {
-            self.fill_lanes(interval, now);
-        }
+        let allowed_at = self.fill_lanes(&active, now);
         // Last: an interval that has just been loaded holds nothing before its first claim.
         self.forget_finished();
         let held = active.iter().filter_map(|interval| interval.desk().worklist.next_retry_at()).filter(|at| *at > now);
         let waiting = self.store.next_wake_at().await?.filter(|at| *at > now);
-        Ok(held.chain(waiting).min())
+        let is_full = [overdue, claimable.len()].contains(&(INTERVALS_MAX as usize));
+        let again = is_full.then(|| now + AGAIN_AFTER);
+        Ok(held.chain(waiting).chain(allowed_at).chain(again).min())
     }
 }
 
@@ -76,7 +98,7 @@ async fn activate(
     active: Intervals<Arc<ActiveInterval>>,
     interval: IntervalId,
 ) -> Result<(), StoreError> {
-    if let Some(loaded) = loader.load(interval).await? {
+    if let Some(loaded) = loader.load_planned(interval).await? {
         lock(&active).insert(interval, Arc::new(loaded));
     }
     Ok(())
@@ -116,7 +138,7 @@ impl Executor {
     fn forget_finished(&self) {
         lock(&self.active).retain(|_, interval| {
             let desk = interval.desk();
-            !(desk.is_over || desk.lanes == 0 && desk.worklist.is_empty())
+            !(desk.is_over || desk.lanes == 0 && desk.worklist.is_at_rest())
         });
         let mut begun = lock(&self.begun);
         while begun.try_join_next().is_some() {}
@@ -131,9 +153,12 @@ impl Executor {
             return;
         }
         let beginning = Beginning { interval, list: Arc::clone(&self.beginning) };
-        let wakeup = self.wakeup.clone();
+        let (wakeup, clock, resting) = (self.wakeup.clone(), Arc::clone(&self.loader.clock), Arc::clone(&self.resting));
         let work = async move {
             let done = work.await;
+            if done.is_err() {
+                lock(&resting).insert(interval, clock.now() + REST_FOR);
+            }
             drop(beginning);
             match done {
                 Ok(()) => wakeup.nudge(),
@@ -150,24 +175,20 @@ impl Executor {
 
     /// Claims as many segments as keep the lanes busy for a while.
     async fn claim(&self, interval: &ActiveInterval, now: Timestamp) -> Result<(), StoreError> {
-        let lanes = interval.lanes_max();
-        let has_enough = {
-            let worklist = &interval.desk().worklist;
-            // While a suspect runs nothing else would: segments are of more use to other hosts.
-            worklist.runs_suspect() || worklist.startable(now) >= lanes as usize
-        };
-        if has_enough {
-            return Ok(());
-        }
         let tasks = interval.open.stages.iter().map(|stage| stage.tasks).max().unwrap_or(1);
-        let limit = (2 * lanes).div_ceil(segment::length_for(tasks));
+        let limit = (2 * interval.lanes_max()).div_ceil(segment::length_for(tasks));
         let claim = Claim { owner: self.loader.owner, interval: interval.open.id, limit, now };
         let segments = match self.store.claim_segments(claim).await {
             Err(error @ StoreError::Unreadable { .. }) => {
                 interval.abandon();
                 return self.loader.abandon(&interval.open, &format!("its progress is lost: {error}")).await;
             }
-            claimed => claimed?,
+            Err(error) => {
+                // It may have been done nevertheless.
+                *lock(&self.compared_at) = None;
+                return Err(error);
+            }
+            Ok(claimed) => claimed,
         };
         let mut desk = interval.desk();
         desk.may_have_more = segments.len() == limit as usize;
@@ -177,19 +198,62 @@ impl Executor {
         Ok(())
     }
 
-    /// Starts lanes for tasks that could begin, as far as the job allows.
-    fn fill_lanes(&self, interval: &Arc<ActiveInterval>, now: Timestamp) {
-        let mut desk = interval.desk();
-        let startable = u32::try_from(desk.worklist.startable(now)).unwrap_or(u32::MAX);
-        // Lanes that run take up tasks, too, as they come free; at worst a new lane finds nothing and rests.
-        let wanted = interval.lanes_max().saturating_sub(desk.lanes).min(startable);
-        desk.lanes += wanted;
-        drop(desk);
-        let mut lanes = interval.lanes();
-        while lanes.try_join_next().is_some() {}
-        for _ in 0..wanted {
-            lanes.spawn_on(lane::run(Arc::clone(interval), self.recorder.clone()), &self.guests);
+    /// Intervals for which there is no use in claiming now: they have enough, or are beginning, or could not.
+    fn not_to_be_taken_up(&self, now: Timestamp) -> Vec<IntervalId> {
+        let mut all: Vec<_> = lock(&self.beginning).keys().copied().collect();
+        all.extend(lock(&self.resting).keys());
+        all.extend(lock(&self.active).values().filter(|interval| has_enough(interval, now)).map(|one| one.open.id));
+        all
+    }
+
+    /// Ends intervals that take longer than they may, and tells how many.
+    async fn end_overdue(&self, now: Timestamp) -> Result<usize, StoreError> {
+        let ended = self.store.end_overdue(now, INTERVALS_MAX).await?;
+        for (interval, job) in &ended {
+            warn!(interval.id = %interval, job.id = %job, "Interval {interval} of job {job} took longer than it may");
+            self.abandon(*interval);
         }
+        Ok(ended.len())
+    }
+
+    /// Gives back segments of which the rows say that they are this incarnation's, and of which it knows nothing: the
+    /// answer to a claim was lost, or an interval could not be abandoned.
+    async fn compare(&self, now: Timestamp) -> Result<(), StoreError> {
+        if lock(&self.compared_at).is_some_and(|at| at <= now && now.since(at) < COMPARE_EVERY) {
+            return Ok(());
+        }
+        let mut unknown = self.store.held_segments(self.loader.owner).await?;
+        // Only this loop claims. What is let go meanwhile is not held any more when it is given back.
+        unknown.retain(|segment| !self.knows(*segment));
+        if !unknown.is_empty() {
+            warn!("Giving back {} segments on which this host does not work", unknown.len());
+            self.store.give_back(self.loader.owner, &unknown).await?;
+        }
+        *lock(&self.compared_at) = Some(now);
+        Ok(())
+    }
+
+    fn knows(&self, segment: SegmentId) -> bool {
+        // In this order: an interval leaves the list of beginning ones after it has come among the active ones.
+        lock(&self.beginning).contains_key(&segment.interval)
+            || lock(&self.active)
+                .get(&segment.interval)
+                .is_some_and(|interval| interval.desk().worklist.knows(segment.number))
+    }
+
+    /// Starts lanes for tasks that could begin, as far as their jobs and the host allow; answers when a rate allows the
+    /// next.
+    fn fill_lanes(&self, active: &[Arc<ActiveInterval>], now: Timestamp) -> Option<Timestamp> {
+        let (shares, allowed_at) = self.turnstile.share_out(active, now);
+        for (interval, share) in active.iter().zip(shares) {
+            interval.desk().lanes += share;
+            let mut lanes = interval.lanes();
+            while lanes.try_join_next().is_some() {}
+            for _ in 0..share {
+                lanes.spawn_on(lane::run(Arc::clone(interval), self.recorder.clone()), &self.guests);
+            }
+        }
+        allowed_at
     }
 
     /// Waits until every lane and plan has ended; the caller bounds the wait.
@@ -210,6 +274,13 @@ impl Executor {
         }
         lock(&self.begun).abort_all();
     }
+}
+
+/// Whether no segment needs to be claimed for it.
+fn has_enough(interval: &ActiveInterval, now: Timestamp) -> bool {
+    let desk = interval.desk();
+    // While a suspect runs nothing else would: segments are of more use to other hosts.
+    desk.is_over || desk.worklist.runs_suspect() || desk.worklist.startable(now) >= interval.lanes_max() as usize
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -4,10 +4,11 @@ use super::executor::Executor;
 use super::heartbeat::Heartbeat;
 use super::loader::Loader;
 use super::publisher::Publisher;
-use super::recorder::Recorder;
+use super::recorder::{Recorder, RecorderParts};
 use super::recovery::Recovery;
 use super::scheduler::Scheduler;
 use super::tick;
+use super::turnstile::Turnstile;
 use crate::clock::Clock;
 use crate::domain::lease::{HEARTBEAT_EVERY, Trust};
 use crate::domain::timestamp::Timestamp;
@@ -71,15 +72,17 @@ impl Engine {
         let trust = Arc::new(Mutex::new(Trust::renewed(started_at)));
         let (stop, dethroned) = (CancellationToken::new(), CancellationToken::new());
 
-        let (exchange, recorder) = Recorder::new(
-            Arc::clone(&store),
-            Arc::clone(&clock),
+        let turnstile = Arc::<Turnstile>::default();
+        let (exchange, recorder) = Recorder::new(RecorderParts {
+            store: Arc::clone(&store),
+            clock: Arc::clone(&clock),
             owner,
-            Arc::clone(&trust),
-            wakeups.executor.clone(),
-            stop.clone(),
-            dethroned.clone(),
-        )
+            trust: Arc::clone(&trust),
+            turnstile: Arc::clone(&turnstile),
+            executor: wakeups.executor.clone(),
+            stop: stop.clone(),
+            dethroned: dethroned.clone(),
+        })
         .start(&guests);
         let loader = Loader { store: Arc::clone(&store), plugins, clock: Arc::clone(&clock), allowed, owner };
         let executor = Arc::new(Executor {
@@ -88,9 +91,12 @@ impl Engine {
             recorder: exchange,
             wakeup: wakeups.executor.clone(),
             guests,
+            turnstile,
             active: Arc::default(),
             beginning: Arc::default(),
+            resting: Arc::default(),
             begun: Mutex::default(),
+            compared_at: Mutex::default(),
         });
         let recoverer = Recovery::new(Arc::clone(&store), recovery, Arc::clone(&status), wakeups.executor.clone());
         recoverer.check_at_start(started_at).await?;

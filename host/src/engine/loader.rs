@@ -2,7 +2,7 @@
 
 use super::active::ActiveInterval;
 use super::component::{self, ComponentError};
-use super::fallback::replacement;
+use super::fallback;
 use crate::clock::Clock;
 use crate::domain::ids::{IncarnationId, IntervalId};
 use crate::domain::job::DirectoryGrant;
@@ -10,7 +10,7 @@ use crate::domain::task::{Failure, FailureKind};
 use crate::sandbox::{AllowedDirectories, Forbidden, GrantedDirectory, PluginSource};
 use crate::store::{OpenInterval, Store, StoreError};
 use std::sync::Arc;
-use tracing::{error, warn};
+use tracing::error;
 
 /// Loads intervals with their pinned version and the directories that they are granted.
 pub(super) struct Loader {
@@ -26,8 +26,7 @@ impl Loader {
     pub(super) async fn load(&self, interval: IntervalId) -> Result<Option<ActiveInterval>, StoreError> {
         let open = match self.store.open_interval(interval).await {
             Err(damage @ StoreError::Unreadable { .. }) => {
-                error!(interval.id = %interval, "Abandoning interval {interval}: {damage}");
-                self.store.abandon(interval, &damage.to_string(), None, self.clock.now()).await?;
+                self.abandon_unreadable(interval, &damage).await?;
                 return Ok(None);
             }
             open => open?,
@@ -47,13 +46,33 @@ impl Loader {
         }
     }
 
+    /// Loads an interval that has a plan; none also where its rows contradict each other, for which it is abandoned.
+    pub(super) async fn load_planned(&self, interval: IntervalId) -> Result<Option<ActiveInterval>, StoreError> {
+        let Some(loaded) = self.load(interval).await? else { return Ok(None) };
+        if let Some(fault) = fallback::fault(&*self.store, interval).await? {
+            self.abandon(&loaded.open, &fault).await?;
+            return Ok(None);
+        }
+        Ok(Some(loaded))
+    }
+
     /// Closes an interval that cannot go on; one that was tracked is replaced by a run from the start.
     pub(super) async fn abandon(&self, open: &OpenInterval, reason: &str) -> Result<(), StoreError> {
-        let OpenInterval { id, job, .. } = *open;
-        warn!(interval.id = %id, job.id = %job, "Abandoning interval {id} of job {job}: {reason}");
-        let now = self.clock.now();
-        let replacement = open.is_tracked.then(|| replacement(id, job, now));
-        self.store.abandon(id, reason, replacement.as_ref(), now).await
+        fallback::abandon(&*self.store, open.id, open.job, reason, self.clock.now()).await
+    }
+
+    /// The same for an interval of whose rows not all can be read.
+    async fn abandon_unreadable(&self, interval: IntervalId, damage: &StoreError) -> Result<(), StoreError> {
+        let (now, reason) = (self.clock.now(), format!("it cannot be read any more: {damage}"));
+        match self.store.interval(interval).await {
+            Ok(Some(record)) => fallback::abandon(&*self.store, interval, record.job, &reason, now).await,
+            Ok(None) => Ok(()),
+            Err(StoreError::Unreadable { .. }) => {
+                error!(interval.id = %interval, "Abandoning interval {interval}: {reason}");
+                self.store.abandon(interval, &reason, None, now).await
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Opens what is granted, on a thread that may wait for the disk. What is forbidden fails every call.

@@ -4,6 +4,7 @@
 //! clock; never HTTP. It meets the API only in rows.
 
 mod active;
+mod commit;
 mod component;
 mod executor;
 mod fallback;
@@ -18,6 +19,7 @@ mod recorder;
 mod recovery;
 mod scheduler;
 mod tick;
+mod turnstile;
 
 pub use executor::Executor;
 pub use heartbeat::Heartbeat;

@@ -1,8 +1,9 @@
 //! Group commit: all completions that have gathered share one transaction, and their lanes get the next tasks with it.
 
 use super::active::ActiveInterval;
+use super::turnstile::{Pass, Turnstile};
 use crate::clock::Clock;
-use crate::domain::ids::IncarnationId;
+use crate::domain::ids::{IncarnationId, IntervalId};
 use crate::domain::interval::IntervalState;
 use crate::domain::judgement::judge;
 use crate::domain::lease::Trust;
@@ -11,15 +12,13 @@ use crate::domain::task::TaskOutput;
 use crate::domain::timestamp::Timestamp;
 use crate::domain::worklist::{Settlement, Start};
 use crate::sandbox::CallReport;
-use crate::store::{Batch, Recorded, Store, StoreError, TaskRecord};
+use crate::store::{Batch, Recorded, Store, TaskRecord};
 use crate::wakeup::Wakeup;
-use backon::{BackoffBuilder, ExponentialBuilder};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 /// How many completions one commit takes at most.
 const GATHERED_MAX: usize = 4_096;
@@ -44,27 +43,42 @@ struct Ask {
 
 /// Records completions and hands out tasks. One for each incarnation.
 pub struct Recorder {
-    store: Arc<dyn Store>,
-    clock: Arc<dyn Clock>,
-    owner: IncarnationId,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) owner: IncarnationId,
     trust: Arc<Mutex<Trust>>,
+    turnstile: Arc<Turnstile>,
     executor: Wakeup,
     /// Cancelled when no further task may begin.
     stop: CancellationToken,
     /// Cancelled by the recorder when another host has taken over.
-    dethroned: CancellationToken,
+    pub(super) dethroned: CancellationToken,
     /// The interval that ran a suspect last. One suspect runs at a time on the whole host: should it take the process
     /// down, no other is blamed.
     suspected: Weak<ActiveInterval>,
 }
 
+/// What a recorder works with.
+pub(super) struct RecorderParts {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) owner: IncarnationId,
+    pub(super) trust: Arc<Mutex<Trust>>,
+    pub(super) turnstile: Arc<Turnstile>,
+    pub(super) executor: Wakeup,
+    pub(super) stop: CancellationToken,
+    pub(super) dethroned: CancellationToken,
+}
+
 /// One round of gathering.
 #[derive(Default)]
-struct Round {
-    batch: Batch,
-    intervals: Vec<Arc<ActiveInterval>>,
+pub(super) struct Round {
+    pub(super) batch: Batch,
+    pub(super) intervals: Vec<Arc<ActiveInterval>>,
     replies: Vec<Reply>,
     has_retries: bool,
+    /// Whether a lane ended although it had a task to begin, so that the executor must see who begins when.
+    has_refused: bool,
     /// Whether a suspect ended, so that what waited for it can begin.
     has_cleared: bool,
 }
@@ -87,16 +101,9 @@ impl Exchange {
 
 impl Recorder {
     /// A recorder that writes as `owner`.
-    pub fn new(
-        store: Arc<dyn Store>,
-        clock: Arc<dyn Clock>,
-        owner: IncarnationId,
-        trust: Arc<Mutex<Trust>>,
-        executor: Wakeup,
-        stop: CancellationToken,
-        dethroned: CancellationToken,
-    ) -> Self {
-        Self { store, clock, owner, trust, executor, stop, dethroned, suspected: Weak::new() }
+    pub(super) fn new(parts: RecorderParts) -> Self {
+        let RecorderParts { store, clock, owner, trust, turnstile, executor, stop, dethroned } = parts;
+        Self { store, clock, owner, trust, turnstile, executor, stop, dethroned, suspected: Weak::new() }
     }
 
     /// Starts recording; it ends when the last [`Exchange`] is gone.
@@ -125,7 +132,7 @@ impl Recorder {
             if let Some(attempt) = ended {
                 round.settle(&interval, attempt, now);
             }
-            let next = if may_begin { self.pick(&interval, now) } else { None };
+            let next = if may_begin { self.admit(&mut round, &interval, now) } else { None };
             if next.is_none() {
                 interval.desk().lanes -= 1;
             }
@@ -140,6 +147,22 @@ impl Recorder {
         }
         round.leave_out_untracked();
         round
+    }
+
+    /// Picks the next task of an interval if its lane may begin one now.
+    fn admit(&mut self, round: &mut Round, interval: &Arc<ActiveInterval>, now: Timestamp) -> Option<Start> {
+        let lanes = interval.desk().lanes;
+        let next = match self.turnstile.ask(interval, lanes, now) {
+            Pass::Granted => self.pick(interval, now),
+            Pass::Taken | Pass::TooSoon => {
+                round.has_refused = true;
+                None
+            }
+        };
+        if next.is_some() {
+            self.turnstile.note_begun(interval, now);
+        }
+        next
     }
 
     /// Picks the next task of an interval; a suspect when it is the turn of one.
@@ -158,70 +181,40 @@ impl Recorder {
     async fn finish(&self, mut round: Round) {
         let recorded = self.commit(&mut round).await;
         announce(&recorded);
+        for interval in &round.intervals {
+            interval.desk().worklist.saved();
+            if recorded.ended.iter().any(|(ended, ..)| *ended == interval.open.id) {
+                // Tasks may run where it was cut short.
+                interval.abandon();
+            }
+        }
         for Reply { lane, next, .. } in round.replies {
             // A lane that was let go meanwhile does not listen; its task is in flight for whoever takes over.
             let _ = lane.send(next);
         }
         let now = self.clock.now();
         let wants_more = round.intervals.iter().filter(|interval| wants_more(interval, now)).count() > 0;
-        if recorded.has_opened || round.has_retries || round.has_cleared || wants_more {
+        if recorded.has_opened || round.has_retries || round.has_refused || round.has_cleared || wants_more {
             self.executor.nudge();
         }
-    }
-
-    /// Writes until it is written, or until the lease is lost: then those tasks belong to whoever took over.
-    async fn commit(&self, round: &mut Round) -> Recorded {
-        let mut waits = ExponentialBuilder::default()
-            .with_min_delay(Duration::from_millis(50))
-            .with_max_delay(Duration::from_secs(5))
-            .without_max_times()
-            .build();
-        loop {
-            if round.batch.segments.is_empty() && round.batch.tasks.is_empty() {
-                return Recorded::default();
-            }
-            let recorded = match self.store.record(self.owner, &round.batch, self.clock.now()).await {
-                Err(StoreError::LeaseLost(_)) => self.give_up_lost(round).await.map(|()| None),
-                recorded => recorded.map(Some),
-            };
-            match recorded {
-                Ok(Some(recorded)) => return recorded,
-                Ok(None) => {}
-                Err(error) => {
-                    warn!(error = &error as &dyn std::error::Error, "Completed tasks cannot be recorded just now");
-                    self.clock.sleep_for(waits.next().unwrap_or(Duration::from_secs(5))).await;
-                }
-            }
-        }
-    }
-
-    /// Drops what may not be written: of intervals that have ended meanwhile, or all, where this incarnation is dead.
-    async fn give_up_lost(&self, round: &mut Round) -> Result<(), StoreError> {
-        let mut all: Vec<_> = round.batch.segments.iter().map(|(interval, _)| *interval).collect();
-        all.dedup();
-        let mut lost = self.store.ended_among(&all).await?;
-        if lost.is_empty() {
-            error!("Another host has taken over the work of this one: it stops");
-            self.dethroned.cancel();
-            lost = all;
-        }
-        round.batch.segments.retain(|(interval, _)| !lost.contains(interval));
-        round.batch.tasks.retain(|task| !lost.contains(&task.interval));
-        for reply in &mut round.replies {
-            if lost.contains(&reply.interval.open.id) && reply.next.take().is_some() {
-                reply.interval.desk().lanes -= 1;
-            }
-        }
-        for interval in &round.intervals {
-            if lost.contains(&interval.open.id) {
-                interval.abandon();
-            }
-        }
-        Ok(())
     }
 }
 
 impl Round {
+    /// Forgets intervals of which nothing may be written any more: their lanes get no further task.
+    pub(super) fn let_go(&mut self, lost: &[IntervalId]) {
+        for reply in &mut self.replies {
+            if lost.contains(&reply.interval.open.id) && reply.next.take().is_some() {
+                reply.interval.desk().lanes -= 1;
+            }
+        }
+        for interval in &self.intervals {
+            if lost.contains(&interval.open.id) {
+                interval.abandon();
+            }
+        }
+    }
+
     fn settle(&mut self, interval: &ActiveInterval, attempt: Attempt, now: Timestamp) {
         let Attempt { start, report } = attempt;
         let judgement = judge(report.outcome, &interval.open.work.policy.retry, start.index, start.attempt, now);

@@ -1,6 +1,6 @@
 //! Takes up intervals whose incarnation died.
 
-use super::fallback::replacement;
+use super::fallback::{self, replacement};
 use super::tick::Tick;
 use crate::domain::ids::{IntervalId, JobId};
 use crate::domain::recovery::{Casualty, Remedy, remedy};
@@ -11,7 +11,7 @@ use crate::store::{InterruptedInterval, Resumed, Store, StoreError};
 use crate::wakeup::Wakeup;
 use async_trait::async_trait;
 use std::sync::Arc;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 /// Finds and resumes interrupted intervals.
 pub struct Recovery {
@@ -59,7 +59,23 @@ impl Recovery {
 
     async fn recover_all(&self, now: Timestamp) -> Result<(), StoreError> {
         for interval in self.store.interrupted_intervals(now).await? {
-            self.recover(interval, now).await?;
+            let id = interval.id;
+            match self.recover(interval, now).await {
+                // One damaged row keeps nobody from the rest.
+                Err(damage @ StoreError::Unreadable { .. }) => {
+                    error!(interval.id = %id, "Interval {id} can be neither recovered nor abandoned: {damage}");
+                }
+                recovered => recovered?,
+            }
+            self.executor.nudge();
+        }
+        for (interval, job) in self.store.stalled_intervals().await? {
+            let fault = fallback::fault(&*self.store, interval).await?;
+            let fault = fault.unwrap_or_else(|| {
+                "none of its segments can run, and yet it has not ended; everything runs again from the start"
+                    .to_owned()
+            });
+            self.abandon(interval, job, &fault, true, now).await?;
             self.executor.nudge();
         }
         self.status.note_recovery_check(now);
@@ -71,6 +87,9 @@ impl Recovery {
         let is_recoverable = casualty.is_recoverable && self.settings.is_enabled;
         match remedy(Casualty { is_recoverable, ..casualty }, self.settings.attempts_max) {
             Remedy::Resume { fruitless } => {
+                if let Some(fault) = fallback::fault(&*self.store, id).await? {
+                    return self.abandon(id, job, &fault, true, now).await;
+                }
                 match self.store.resume(id, fruitless, self.settings.attempts_max, now).await {
                     Ok(resumed) => {
                         announce(id, job, completed);

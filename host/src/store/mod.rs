@@ -11,9 +11,10 @@ pub use records::*;
 pub use sqlite::SqliteStore;
 
 use crate::domain::digest::Digest;
-use crate::domain::ids::{IncarnationId, IntervalId, JobId, TaskIndex};
+use crate::domain::ids::{IncarnationId, IntervalId, JobId, SegmentId, TaskIndex};
 use crate::domain::job::Job;
 use crate::domain::plan::Plan;
+use crate::domain::stage_graph::StageGraph;
 use crate::domain::task::Failure;
 use crate::domain::timestamp::Timestamp;
 use crate::domain::worklist::LeasedSegment;
@@ -39,6 +40,9 @@ pub trait Store: Send + Sync {
     async fn end_incarnation(&self, incarnation: IncarnationId, now: Timestamp) -> Result<()>;
 
     /// Keeps a component under a name and makes it the name's current version.
+    ///
+    /// Open intervals on another version are cancelled and replaced, in the same transaction, where their job's
+    /// `on_upgrade` says so.
     async fn put_plugin(&self, version: &PluginVersion, wasm: &[u8]) -> Result<Uploaded>;
 
     /// The current version of every name, by name.
@@ -81,7 +85,7 @@ pub trait Store: Send + Sync {
     /// Starts an interval beside the schedule; false where there is no such job.
     async fn trigger(&self, interval: &NewInterval) -> Result<bool>;
 
-    /// Takes intervals that need a plan, the oldest first; those that `owner` has taken before are among them.
+    /// Takes intervals that need a plan, those of the highest priority first and the oldest among these; those that `owner` has taken before are among them.
     /// A dead incarnation gets none.
     async fn claim_pending(&self, owner: IncarnationId, now: Timestamp, limit: u32) -> Result<Vec<IntervalId>>;
 
@@ -109,10 +113,22 @@ pub trait Store: Send + Sync {
         now: Timestamp,
     ) -> Result<()>;
 
-    /// Running intervals with segments to claim, the longest waiting first.
-    async fn claimable_intervals(&self, now: Timestamp, limit: u32) -> Result<Vec<IntervalId>>;
+    /// Ends intervals whose deadline has come, the most overdue first, and tells which. Whoever works on them loses the
+    /// lease.
+    async fn end_overdue(&self, now: Timestamp, limit: u32) -> Result<Vec<(IntervalId, JobId)>>;
 
-    /// When the next waiting segment or plan is due.
+    /// What the rows say of a running interval's shape; none where it does not run.
+    async fn stage_graph(&self, interval: IntervalId) -> Result<Option<StageGraph>>;
+
+    /// Running intervals of which no segment can be claimed, now or later, nor is held: rows that this program did not
+    /// leave so.
+    async fn stalled_intervals(&self) -> Result<Vec<(IntervalId, JobId)>>;
+
+    /// Running intervals with segments to claim, those of the highest priority first and the longest waiting among
+    /// these; without those in `except`, so that what cannot be taken up now hides nothing behind it.
+    async fn claimable_intervals(&self, now: Timestamp, except: &[IntervalId], limit: u32) -> Result<Vec<IntervalId>>;
+
+    /// When the next waiting segment or plan is due, or an interval is overdue.
     async fn next_wake_at(&self) -> Result<Option<Timestamp>>;
 
     /// Takes free segments, and waiting ones that are due; an empty answer means that there are none, or that the owner
@@ -122,8 +138,21 @@ pub trait Store: Send + Sync {
     /// Writes what has gathered: all of it, or nothing and `LeaseLost` where one of the segments is no longer held, or
     /// where a task's interval has no segment in the batch.
     ///
-    /// Opens the stages that can begin and ends intervals that are done, in the same transaction.
+    /// Opens the stages that can begin and ends intervals that are done, or of which too many tasks have failed, in the
+    /// same transaction.
     async fn record(&self, owner: IncarnationId, batch: &Batch, now: Timestamp) -> Result<Recorded>;
+
+    /// What a batch led to that was recorded although the answer was lost; none where it was not recorded, or where the
+    /// owner is dead. To be asked before a batch is recorded again: its log lines would be written twice, and a segment
+    /// that it let go would seem lost.
+    async fn recorded_before(&self, owner: IncarnationId, batch: &Batch) -> Result<Option<Recorded>>;
+
+    /// The segments whose rows name an incarnation.
+    async fn held_segments(&self, owner: IncarnationId) -> Result<Vec<SegmentId>>;
+
+    /// Frees segments that an incarnation holds without working on them; those that it does not hold are left alone.
+    /// Tasks that it let go in flight count as duplicates.
+    async fn give_back(&self, owner: IncarnationId, segments: &[SegmentId]) -> Result<()>;
 
     /// Those of the intervals that have ended, so that no host may work on them any more.
     async fn ended_among(&self, intervals: &[IntervalId]) -> Result<Vec<IntervalId>>;
@@ -142,7 +171,8 @@ pub trait Store: Send + Sync {
     async fn resume(&self, interval: IntervalId, fruitless: u32, attempts_max: u32, now: Timestamp) -> Result<Resumed>;
 
     /// Closes an interval as abandoned and starts its replacement, if there is one, with the abandoned one's work,
-    /// version and instant. Changes nothing where the interval has ended already.
+    /// version and instant; an interval without tracking is not replaced. Changes nothing where the interval has ended
+    /// already. A replacement that fails, too, leaves a warning on its job until an interval succeeds.
     async fn abandon(
         &self,
         interval: IntervalId,

@@ -67,9 +67,9 @@ async fn a_segment_that_waits_for_a_retry_is_claimable_when_that_is_due() {
     hands.record(&world).await.unwrap();
 
     assert_eq!(world.next_wake_at().await.unwrap(), Some(at(10)));
-    assert!(world.claimable_intervals(at(9), 9).await.unwrap().is_empty());
+    assert!(world.claimable_intervals(at(9), &[], 9).await.unwrap().is_empty());
     assert!(world.claim(owner, interval, at(9), 9).await.is_empty());
-    assert_eq!(world.claimable_intervals(at(10), 9).await.unwrap(), [interval]);
+    assert_eq!(world.claimable_intervals(at(10), &[], 9).await.unwrap(), [interval]);
     let claim = Claim { owner, interval, limit: 9, now: at(10) };
     let segments = world.claim_segments(claim).await.unwrap();
     assert_eq!(segments[0].retries, [(TaskIndex(1), Retry { attempts: 1, due_at: at(10) })].into());
@@ -106,16 +106,16 @@ async fn intervals_with_something_to_claim_are_listed_from_the_longest_waiting()
     }
     world.claim_pending(owner, at(3), 9).await.unwrap();
     for interval in &intervals {
-        assert!(!world.claimable_intervals(at(4), 9).await.unwrap().contains(interval), "it has no plan yet");
+        assert!(!world.claimable_intervals(at(4), &[], 9).await.unwrap().contains(interval), "it has no plan yet");
         world.record_plan(owner, *interval, &tasks_only(1), crate::world::no_writes(), at(4)).await.unwrap();
     }
     let [third, first, second] = intervals[..] else { panic!("three intervals") };
-    assert_eq!(world.claimable_intervals(at(4), 9).await.unwrap(), [first, second, third]);
-    assert_eq!(world.claimable_intervals(at(4), 2).await.unwrap(), [first, second]);
+    assert_eq!(world.claimable_intervals(at(4), &[], 9).await.unwrap(), [first, second, third]);
+    assert_eq!(world.claimable_intervals(at(4), &[], 2).await.unwrap(), [first, second]);
     world.claim(owner, first, at(4), 9).await;
-    assert_eq!(world.claimable_intervals(at(4), 9).await.unwrap(), [second, third]);
+    assert_eq!(world.claimable_intervals(at(4), &[], 9).await.unwrap(), [second, third]);
     world.abandon(second, "enough", None, at(5)).await.unwrap();
-    assert_eq!(world.claimable_intervals(at(5), 9).await.unwrap(), [third]);
+    assert_eq!(world.claimable_intervals(at(5), &[], 9).await.unwrap(), [third]);
     assert!(world.claim(owner, second, at(5), 9).await.is_empty(), "an interval that has ended is over");
 }
 

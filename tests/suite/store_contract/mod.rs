@@ -1,8 +1,11 @@
 //! What every store promises, whatever database it is on. Each test asks an `Arc<dyn Store>` of [`crate::world`].
 
+mod bounds;
 mod claims;
 mod damage;
+mod doubt;
 mod durability;
+mod fallback;
 mod firing;
 mod incarnations;
 mod jobs;
@@ -12,6 +15,7 @@ mod plugins;
 mod query_plans;
 mod record;
 mod recovery;
+mod upgrade;
 mod views;
 
 use crate::world::World;

@@ -1,6 +1,6 @@
 //! Who works on which segment.
 
-use super::rows::{maybe_instant, number, parsed};
+use super::rows::{maybe_instant, number, parsed, to_json};
 use super::{SqliteStore, progress};
 use crate::domain::ids::{IntervalId, TaskIndex};
 use crate::domain::segment::Span;
@@ -17,11 +17,14 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(super) const CLAIMABLE: &str = "select id from intervals \
     where state in ('pending', 'running') and state = 'running' and exists (\
       select 1 from segments where segments.interval_id = intervals.id \
-      and segments.state in ('free', 'waiting') and (segments.state = 'free' or wake_at <= ?)) order by fired_at limit ?";
+      and segments.state in ('free', 'waiting') and (segments.state = 'free' or wake_at <= ?1)) \
+    and id not in (select value from json_each(?2)) order by priority desc, fired_at limit ?3";
 
 pub(super) const NEXT_WAKE_AT: &str = "select min(at) from (\
     select min(plan_at) as at from intervals \
       where state in ('pending', 'running') and state = 'pending' and owner is null \
+    union all select min(deadline_at) from intervals \
+      where state in ('pending', 'running') and deadline_at is not null \
     union all select min(wake_at) from intervals join segments on segments.interval_id = intervals.id \
       where intervals.state in ('pending', 'running') and intervals.state = 'running' \
       and segments.state in ('free', 'waiting') and segments.state = 'waiting')";
@@ -37,9 +40,14 @@ pub(super) const CLAIM: &str = "update segments set state = 'leased', owner = ?1
 pub(super) const MARKED: &str = "select task_index, attempts, retry_at, is_suspect from tasks \
     where interval_id = ? and task_index >= ? and task_index < ? and (retry_at is not null or is_suspect)";
 
-pub(super) async fn claimable(pool: &SqlitePool, now: Timestamp, limit: u32) -> Result<Vec<IntervalId>> {
-    let rows = sqlx::query(CLAIMABLE);
-    rows.bind(now.ms()).bind(limit).fetch_all(pool).await?.iter().map(|row| parsed(row, "id")).collect()
+pub(super) async fn claimable(
+    pool: &SqlitePool,
+    now: Timestamp,
+    except: &[IntervalId],
+    limit: u32,
+) -> Result<Vec<IntervalId>> {
+    let rows = sqlx::query(CLAIMABLE).bind(now.ms()).bind(to_json(&except)).bind(limit);
+    rows.fetch_all(pool).await?.iter().map(|row| parsed(row, "id")).collect()
 }
 
 pub(super) async fn next_wake_at(pool: &SqlitePool) -> Result<Option<Timestamp>> {

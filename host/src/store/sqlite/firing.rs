@@ -3,7 +3,7 @@
 use super::rows::{maybe_parsed, readable, to_json};
 use super::{SqliteStore, jobs, transitions};
 use crate::domain::ids::{IntervalId, JobId};
-use crate::domain::interval::Origin;
+use crate::domain::interval::{IntervalEvent, Origin};
 use crate::domain::job::Grants;
 use crate::domain::timestamp::Timestamp;
 use crate::store::{DueJob, FiringDecision, NewInterval, Result, StoreError, UnrunFiring};
@@ -86,7 +86,7 @@ pub(super) async fn insert(connection: &mut SqliteConnection, interval: &NewInte
             insert_replacement(connection, interval, replaces).await?
         }
     };
-    fail_without_plugin(connection, interval.firing.interval).await?;
+    fail_without_plugin(connection, interval).await?;
     transitions::show_next_open(connection, interval.firing.job).await?;
     Ok(is_inserted)
 }
@@ -96,10 +96,10 @@ async fn insert_firing(connection: &mut SqliteConnection, interval: &NewInterval
     let firing = interval.firing;
     let inserted = sqlx::query(
         "insert into intervals (id, job_id, state, origin, digest, is_tracked, scheduled_at, fired_at, \
-           tasks, policy, grants, payload) \
+           priority, tasks, policy, grants, payload) \
          select ?, id, 'pending', ?, \
            (select digest from plugins where name = jobs.plugin order by uploaded_at desc, digest limit 1), \
-           ?, ?, ?, tasks, policy, grants, payload \
+           ?, ?, ?, coalesce(policy ->> 'priority', 0), tasks, policy, grants, payload \
          from jobs where id = ? and is_deleted = false \
          on conflict (job_id, scheduled_at) where origin = 'schedule' do nothing",
     )
@@ -114,7 +114,8 @@ async fn insert_firing(connection: &mut SqliteConnection, interval: &NewInterval
     Ok(inserted.rows_affected() == 1)
 }
 
-/// With the work, the instant and the version of the interval that it replaces: the job may have another by now.
+/// With the work, the instant and, but for an upgrade, the version of the interval that it replaces: the job may have
+/// another by now. What recorded no progress has no fallback, so that a fallback is not followed by another.
 async fn insert_replacement(
     connection: &mut SqliteConnection,
     interval: &NewInterval,
@@ -123,12 +124,13 @@ async fn insert_replacement(
     let firing = interval.firing;
     let inserted = sqlx::query(
         "insert into intervals (id, job_id, state, origin, replaces, digest, is_tracked, scheduled_at, fired_at, \
-           tasks, policy, grants, payload) \
-         select ?, old.job_id, 'pending', ?, old.id, \
-           coalesce((select digest from components where digest = old.digest), \
+           priority, tasks, policy, grants, payload) \
+         select ?1, old.job_id, 'pending', ?2, old.id, \
+           coalesce((select digest from components where digest = old.digest and ?2 <> 'upgrade'), \
              (select digest from plugins where name = jobs.plugin order by uploaded_at desc, digest limit 1)), \
-           ?, old.scheduled_at, ?, old.tasks, old.policy, old.grants, old.payload \
-         from intervals as old join jobs on jobs.id = old.job_id where old.id = ? and jobs.is_deleted = false",
+           ?3, old.scheduled_at, ?4, old.priority, old.tasks, old.policy, old.grants, old.payload \
+         from intervals as old join jobs on jobs.id = old.job_id \
+         where old.id = ?5 and jobs.is_deleted = false and (old.is_tracked or ?2 <> 'fallback')",
     )
     .bind(firing.interval.to_string())
     .bind(firing.origin.name())
@@ -140,14 +142,13 @@ async fn insert_replacement(
     Ok(inserted.rows_affected() == 1)
 }
 
-async fn fail_without_plugin(connection: &mut SqliteConnection, interval: IntervalId) -> Result<()> {
-    sqlx::query(
-        "update intervals set state = 'failed', finished_at = fired_at, \
-         reason = 'no version of the job''s plugin is uploaded' where id = ? and digest is null",
-    )
-    .bind(interval.to_string())
-    .execute(connection)
-    .await?;
+async fn fail_without_plugin(connection: &mut SqliteConnection, interval: &NewInterval) -> Result<()> {
+    let (id, now) = (interval.firing.interval, interval.firing.fired_at);
+    let lacks = sqlx::query("select id from intervals where id = ? and state = 'pending' and digest is null");
+    if lacks.bind(id.to_string()).fetch_optional(&mut *connection).await?.is_some() {
+        let reason = "no version of the job's plugin is uploaded";
+        transitions::close(connection, id, IntervalEvent::PlanFailed, Some(reason), now).await?;
+    }
     Ok(())
 }
 

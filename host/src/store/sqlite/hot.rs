@@ -1,11 +1,13 @@
 //! The statements that run with every tick, commit, firing or check, in one place so that a test can ask SQLite how it
 //! carries them out: none may walk a table that grows with the history.
 
-use super::{SqliteStore, claims, firing, incarnations, keys, planning, progress, recovery, transitions};
+use super::{
+    SqliteStore, claims, doubt, firing, graph, incarnations, keys, overdue, planning, progress, recovery, transitions,
+};
 
 impl SqliteStore {
     /// What each is called, and its SQL.
-    pub const HOT_STATEMENTS: [(&'static str, &'static str); 16] = [
+    pub const HOT_STATEMENTS: [(&'static str, &'static str); 19] = [
         ("claimable intervals", claims::CLAIMABLE),
         ("next wake", claims::NEXT_WAKE_AT),
         ("claim of segments", claims::CLAIM),
@@ -17,6 +19,9 @@ impl SqliteStore {
         ("stages", progress::STAGES),
         ("publish", progress::PUBLISH),
         ("ended intervals", progress::ENDED_AMONG),
+        ("overdue intervals", overdue::OVERDUE),
+        ("stalled intervals", graph::STALLED),
+        ("segments held", doubt::HELD),
         ("interrupted intervals", recovery::INTERRUPTED),
         ("duplicates of an end", incarnations::COUNT_DUPLICATES),
         ("segments of an end", incarnations::FREE_SEGMENTS),

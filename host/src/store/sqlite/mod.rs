@@ -2,7 +2,10 @@
 
 mod claims;
 mod connect;
+mod doubt;
+mod fallback;
 mod firing;
+mod graph;
 mod hot;
 mod incarnations;
 mod intervals;
@@ -10,6 +13,7 @@ mod jobs;
 mod keys;
 mod migrations;
 mod open;
+mod overdue;
 mod planning;
 mod plugins;
 mod progress;
@@ -18,13 +22,15 @@ mod recovery;
 mod rows;
 mod schedule;
 mod transitions;
+mod upgrade;
 
 use super::records::*;
 use super::{Result, Store};
 use crate::domain::digest::Digest;
-use crate::domain::ids::{IncarnationId, IntervalId, JobId, TaskIndex};
+use crate::domain::ids::{IncarnationId, IntervalId, JobId, SegmentId, TaskIndex};
 use crate::domain::job::Job;
 use crate::domain::plan::Plan;
+use crate::domain::stage_graph::StageGraph;
 use crate::domain::task::Failure;
 use crate::domain::timestamp::Timestamp;
 use crate::domain::worklist::LeasedSegment;
@@ -147,8 +153,20 @@ impl Store for SqliteStore {
         planning::record_failure(self, owner, interval, failure, retry_at, record, now).await
     }
 
-    async fn claimable_intervals(&self, now: Timestamp, limit: u32) -> Result<Vec<IntervalId>> {
-        claims::claimable(&self.reader, now, limit).await
+    async fn end_overdue(&self, now: Timestamp, limit: u32) -> Result<Vec<(IntervalId, JobId)>> {
+        overdue::end(self, now, limit).await
+    }
+
+    async fn stage_graph(&self, interval: IntervalId) -> Result<Option<StageGraph>> {
+        graph::one(&self.reader, interval).await
+    }
+
+    async fn stalled_intervals(&self) -> Result<Vec<(IntervalId, JobId)>> {
+        graph::stalled(&self.reader).await
+    }
+
+    async fn claimable_intervals(&self, now: Timestamp, except: &[IntervalId], limit: u32) -> Result<Vec<IntervalId>> {
+        claims::claimable(&self.reader, now, except, limit).await
     }
 
     async fn next_wake_at(&self) -> Result<Option<Timestamp>> {
@@ -161,6 +179,18 @@ impl Store for SqliteStore {
 
     async fn record(&self, owner: IncarnationId, batch: &Batch, now: Timestamp) -> Result<Recorded> {
         record::record(self, owner, batch, now).await
+    }
+
+    async fn recorded_before(&self, owner: IncarnationId, batch: &Batch) -> Result<Option<Recorded>> {
+        doubt::recorded_before(self, owner, batch).await
+    }
+
+    async fn held_segments(&self, owner: IncarnationId) -> Result<Vec<SegmentId>> {
+        doubt::held(&self.reader, owner).await
+    }
+
+    async fn give_back(&self, owner: IncarnationId, segments: &[SegmentId]) -> Result<()> {
+        doubt::give_back(self, owner, segments).await
     }
 
     async fn ended_among(&self, intervals: &[IntervalId]) -> Result<Vec<IntervalId>> {

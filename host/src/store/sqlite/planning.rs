@@ -1,8 +1,8 @@
 //! From an interval that has fired to one that has stages and segments.
 
 use super::record::{insert_log, recorded};
-use super::rows::{number, parsed, to_json};
-use super::{SqliteStore, keys, transitions};
+use super::rows::{json, number, parsed, to_json};
+use super::{SqliteStore, keys, overdue, transitions};
 use crate::domain::ids::{IncarnationId, IntervalId, JobId};
 use crate::domain::interval::{IntervalEvent, IntervalState};
 use crate::domain::plan::Plan;
@@ -14,7 +14,7 @@ use sqlx::sqlite::SqlitePool;
 
 pub(super) const CLAIM: &str = "update intervals set owner = ?1, plan_at = null where id in (\
       select id from intervals where state in ('pending', 'running') and state = 'pending' \
-      and (owner is null or owner = ?1) and (plan_at is null or plan_at <= ?2) order by fired_at limit ?3) \
+      and (owner is null or owner = ?1) and (plan_at is null or plan_at <= ?2) order by priority desc, fired_at limit ?3) \
     and exists (select 1 from incarnations where id = ?1 and ended_at is null and expires_at >= ?2) returning id";
 
 pub(super) async fn claim(
@@ -56,7 +56,7 @@ async fn begin(
     let state = IntervalState::Pending.next(IntervalEvent::Planned).expect("a pending interval takes a plan");
     let row = sqlx::query(
         "update intervals set state = ?, owner = null, total = ?, started_at = ?, reason = null \
-         where id = ? and owner = ? and state = 'pending' returning job_id, plan_attempts",
+         where id = ? and owner = ? and state = 'pending' returning job_id, plan_attempts, policy",
     )
     .bind(state.name())
     .bind(total)
@@ -67,6 +67,7 @@ async fn begin(
     .await?;
     let row = row.ok_or(StoreError::LeaseLost(owner))?;
     let (job, failed): (_, u32) = (parsed(&row, "job_id")?, number(&row, "plan_attempts")?);
+    overdue::set_deadline(connection, interval, &json(&row, "policy")?, now).await?;
     transitions::show_next_open(connection, job).await?;
     Ok((job, failed + 1))
 }

@@ -1,7 +1,7 @@
 //! Components and the names they have.
 
-use super::SqliteStore;
 use super::rows::{instant, json, number, parsed, to_json};
+use super::{SqliteStore, upgrade};
 use crate::domain::digest::Digest;
 use crate::store::{PluginVersion, Result, Uploaded, VersionDeletion};
 use sqlx::sqlite::{SqlitePool, SqliteRow};
@@ -9,12 +9,16 @@ use sqlx::sqlite::{SqlitePool, SqliteRow};
 pub(super) async fn put(store: &SqliteStore, version: &PluginVersion, wasm: &[u8]) -> Result<Uploaded> {
     let digest = version.digest.to_string();
     let mut tx = store.begin().await?;
-    sqlx::query("insert into components (digest, imports, wasm) values (?, ?, ?) on conflict do nothing")
-        .bind(&digest)
-        .bind(to_json(&version.imports))
-        .bind(wasm)
-        .execute(&mut *tx)
-        .await?;
+    // Bytes that were damaged are whole again by the next upload.
+    sqlx::query(
+        "insert into components (digest, imports, wasm) values (?, ?, ?) \
+         on conflict do update set wasm = excluded.wasm where wasm <> excluded.wasm",
+    )
+    .bind(&digest)
+    .bind(to_json(&version.imports))
+    .bind(wasm)
+    .execute(&mut *tx)
+    .await?;
     let known: bool = sqlx::query_scalar("select count(*) > 0 from plugins where name = ? and digest = ?")
         .bind(&version.name)
         .bind(&digest)
@@ -31,6 +35,7 @@ pub(super) async fn put(store: &SqliteStore, version: &PluginVersion, wasm: &[u8
     .bind(version.uploaded_at.ms())
     .execute(&mut *tx)
     .await?;
+    upgrade::restart(&mut tx, version).await?;
     tx.commit().await?;
     Ok(if known { Uploaded::Again } else { Uploaded::New })
 }

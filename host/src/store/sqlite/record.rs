@@ -37,7 +37,9 @@ pub(super) async fn record(
         write_task(&mut tx, task).await?;
     }
     let done = batch.segments.iter().filter(|(_, update)| update.state == SegmentState::Done);
-    let touched: BTreeSet<IntervalId> = done.map(|(interval, _)| *interval).collect();
+    let failed = batch.tasks.iter().filter(|task| matches!(task.failure, Some((_, None))));
+    let touched: BTreeSet<IntervalId> =
+        done.map(|(interval, _)| *interval).chain(failed.map(|task| task.interval)).collect();
     let mut advanced = Vec::new();
     for interval in touched {
         advanced.push((interval, transitions::advance(&mut tx, interval, now).await?));
@@ -71,11 +73,12 @@ async fn write_segment(
     let statement = match update.state {
         SegmentState::Leased { .. } => sqlx::query(
             "update segments set done = ?, failed = ?, running = ?, done_count = ?, failed_count = ?, \
-             running_count = ? where interval_id = ? and number = ? and owner = ?",
+             running_count = ?, revision = ? where interval_id = ? and number = ? and owner = ?",
         ),
         _ => sqlx::query(
             "update segments set done = ?, failed = ?, running = ?, done_count = ?, failed_count = ?, \
-             running_count = ?, state = ?, wake_at = ?, owner = null where interval_id = ? and number = ? and owner = ?",
+             running_count = ?, revision = ?, state = ?, wake_at = ?, owner = null \
+             where interval_id = ? and number = ? and owner = ?",
         ),
     };
     let statement = statement
@@ -84,7 +87,8 @@ async fn write_segment(
         .bind(progress.running().to_bytes())
         .bind(progress.done().count())
         .bind(progress.failed().count())
-        .bind(progress.running().count());
+        .bind(progress.running().count())
+        .bind(i64::try_from(update.revision).unwrap_or(i64::MAX));
     let statement = match update.state {
         SegmentState::Leased { .. } => statement,
         SegmentState::Done => statement.bind("done").bind(None::<i64>),

@@ -31,7 +31,7 @@ pub(super) async fn incomplete_jobs(pool: &SqlitePool) -> Result<Vec<IncompleteJ
 
 pub(super) const INTERRUPTED: &str = "with dead as (\
       select id from incarnations where ended_at is not null or expires_at < ?) \
-    select intervals.id, job_id, is_tracked, fruitless_recoveries, settled_before, \
+    select intervals.id, job_id, is_tracked, origin, fruitless_recoveries, settled_before, \
       coalesce(sum(done_count), 0) as completed, coalesce(sum(failed_count), 0) as failed \
     from intervals left join segments on segments.interval_id = intervals.id \
     where intervals.state in ('pending', 'running') and (intervals.owner in dead or intervals.id in (\
@@ -51,6 +51,7 @@ fn interrupted_interval(row: &SqliteRow) -> Result<InterruptedInterval> {
         completed,
         casualty: Casualty {
             is_recoverable: row.try_get("is_tracked")?,
+            is_fallback: row.try_get::<&str, _>("origin")? == "fallback",
             fruitless: number(row, "fruitless_recoveries")?,
             settled: completed + failed,
             settled_before: maybe_number(row, "settled_before")?,

@@ -1,9 +1,11 @@
 //! Changes of an interval's state; each goes through the domain's transition function.
 
-use super::progress;
-use super::rows::parsed;
+use super::rows::{json, number, parsed};
+use super::{fallback, progress};
+use crate::domain::cut;
 use crate::domain::ids::{IntervalId, JobId};
 use crate::domain::interval::{IntervalEvent, IntervalState};
+use crate::domain::job::Policy;
 use crate::domain::stage::{self, Advance};
 use crate::domain::timestamp::Timestamp;
 use crate::store::{Result, StoreError};
@@ -29,7 +31,15 @@ pub(super) async fn advance(
     let mut advanced = Advanced::GoesOn;
     loop {
         let tallies: Vec<_> = progress::stages(connection, interval).await?.iter().map(progress::tally).collect();
-        match stage::advance(&tallies) {
+        let failed = tallies.iter().map(|stage| stage.failed).sum();
+        let next = stage::advance(&tallies);
+        if matches!(next, Advance::Open(_))
+            && let Some(reason) = too_many_failed(connection, interval, failed).await?
+        {
+            let (job, state) = close(connection, interval, IntervalEvent::CutShort, Some(&reason), now).await?;
+            return Ok(Advanced::Ended(job, state));
+        }
+        match next {
             Advance::Open(numbers) if numbers.is_empty() => return Ok(advanced),
             Advance::Open(numbers) => {
                 for number in numbers {
@@ -44,6 +54,21 @@ pub(super) async fn advance(
             }
         }
     }
+}
+
+/// Why an interval with so many failed tasks is cut short, if it is.
+async fn too_many_failed(
+    connection: &mut SqliteConnection,
+    interval: IntervalId,
+    failed: u64,
+) -> Result<Option<String>> {
+    if failed == 0 {
+        return Ok(None);
+    }
+    let row = sqlx::query("select policy, total from intervals where id = ?").bind(interval.to_string());
+    let row = row.fetch_one(connection).await?;
+    let policy: Policy = json(&row, "policy")?;
+    Ok(cut::too_many_failed(policy.max_failed, failed, number(&row, "total")?))
 }
 
 async fn open_stage(connection: &mut SqliteConnection, interval: IntervalId, number: u32) -> Result<()> {
@@ -95,6 +120,7 @@ pub(super) async fn close(
     .execute(&mut *connection)
     .await?;
     show_next_open(connection, job).await?;
+    fallback::note_end(connection, (interval, job), state, reason).await?;
     Ok((job, state))
 }
 

@@ -1,0 +1,80 @@
+//! What a host asks that cannot be sure: the store did something, and the answer was lost.
+
+use super::SqliteStore;
+use super::rows::{number, parsed};
+use crate::domain::ids::{IncarnationId, IntervalId, SegmentId};
+use crate::domain::interval::IntervalState;
+use crate::store::{Batch, Recorded, Result};
+use sqlx::sqlite::SqlitePool;
+use std::collections::BTreeSet;
+
+pub(super) const HELD: &str = "select interval_id, number from segments where owner is not null and owner = ?";
+
+pub(super) async fn held(pool: &SqlitePool, owner: IncarnationId) -> Result<Vec<SegmentId>> {
+    let rows = sqlx::query(HELD).bind(owner.to_string()).fetch_all(pool).await?;
+    let read = |row| Ok(SegmentId { interval: parsed(row, "interval_id")?, number: number(row, "number")? });
+    rows.iter().map(read).collect()
+}
+
+pub(super) async fn give_back(store: &SqliteStore, owner: IncarnationId, segments: &[SegmentId]) -> Result<()> {
+    let mut tx = store.begin().await?;
+    for segment in segments {
+        let freed: Option<i64> =
+            sqlx::query_scalar("select running_count from segments where interval_id = ? and number = ? and owner = ?")
+                .bind(segment.interval.to_string())
+                .bind(segment.number)
+                .bind(owner.to_string())
+                .fetch_optional(&mut *tx)
+                .await?;
+        let Some(running) = freed else { continue };
+        sqlx::query(
+            "update segments set state = 'free', owner = null, running = x'', running_count = 0 \
+             where interval_id = ? and number = ?",
+        )
+        .bind(segment.interval.to_string())
+        .bind(segment.number)
+        .execute(&mut *tx)
+        .await?;
+        sqlx::query("update intervals set duplicates = duplicates + ? where id = ?")
+            .bind(running)
+            .bind(segment.interval.to_string())
+            .execute(&mut *tx)
+            .await?;
+    }
+    Ok(tx.commit().await?)
+}
+
+pub(super) async fn recorded_before(
+    store: &SqliteStore,
+    owner: IncarnationId,
+    batch: &Batch,
+) -> Result<Option<Recorded>> {
+    // All of a batch is written, or nothing: any of its segments tells.
+    let Some((interval, update)) = batch.segments.first() else { return Ok(None) };
+    // Behind whatever the writer still does.
+    let mut tx = store.begin().await?;
+    let reached: bool = sqlx::query_scalar(
+        "select exists (select 1 from segments where interval_id = ?1 and number = ?2 and revision >= ?3) \
+         and exists (select 1 from incarnations where id = ?4 and ended_at is null)",
+    )
+    .bind(interval.to_string())
+    .bind(update.number)
+    .bind(i64::try_from(update.revision).unwrap_or(i64::MAX))
+    .bind(owner.to_string())
+    .fetch_one(&mut *tx)
+    .await?;
+    if !reached {
+        return Ok(None);
+    }
+    let intervals: BTreeSet<IntervalId> = batch.segments.iter().map(|(interval, _)| *interval).collect();
+    let mut recorded = Recorded { has_opened: true, ..Recorded::default() };
+    for interval in intervals {
+        let row = sqlx::query("select job_id, state from intervals where id = ?").bind(interval.to_string());
+        let row = row.fetch_one(&mut *tx).await?;
+        let state: IntervalState = parsed(&row, "state")?;
+        if !state.is_open() {
+            recorded.ended.push((interval, parsed(&row, "job_id")?, state));
+        }
+    }
+    Ok(Some(recorded))
+}

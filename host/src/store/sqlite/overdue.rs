@@ -1,0 +1,53 @@
+//! Ends intervals that take longer than they may.
+
+use super::rows::{json, parsed};
+use super::{SqliteStore, transitions};
+use crate::domain::cut;
+use crate::domain::ids::{IntervalId, JobId};
+use crate::domain::interval::IntervalEvent;
+use crate::domain::job::Policy;
+use crate::domain::timestamp::Timestamp;
+use crate::store::Result;
+use sqlx::SqliteConnection;
+use sqlx::sqlite::SqliteRow;
+
+pub(super) const OVERDUE: &str = "select id, policy from intervals \
+    where state in ('pending', 'running') and deadline_at is not null and deadline_at <= ? order by deadline_at limit ?";
+
+pub(super) async fn end(store: &SqliteStore, now: Timestamp, limit: u32) -> Result<Vec<(IntervalId, JobId)>> {
+    let overdue = || sqlx::query(OVERDUE).bind(now.ms()).bind(limit);
+    // Hardly ever is one overdue: no reason to make writers wait.
+    if overdue().fetch_all(&store.reader).await?.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut tx = store.begin().await?;
+    let mut ended = Vec::new();
+    for row in overdue().fetch_all(&mut *tx).await? {
+        let interval: IntervalId = parsed(&row, "id")?;
+        let (job, _) = transitions::close(&mut tx, interval, IntervalEvent::TimedOut, Some(&reason(&row)), now).await?;
+        ended.push((interval, job));
+    }
+    tx.commit().await?;
+    Ok(ended)
+}
+
+/// A policy that cannot be read any more takes nothing from the deadline that was set by it.
+fn reason(row: &SqliteRow) -> String {
+    cut::overdue(json(row, "policy").ok().and_then(|policy: Policy| policy.interval_timeout))
+}
+
+/// Sets the deadline of an interval whose plan has just been recorded, if its policy has one.
+pub(super) async fn set_deadline(
+    connection: &mut SqliteConnection,
+    interval: IntervalId,
+    policy: &Policy,
+    started_at: Timestamp,
+) -> Result<()> {
+    let Some(deadline) = cut::deadline(policy, started_at) else { return Ok(()) };
+    sqlx::query("update intervals set deadline_at = ? where id = ?")
+        .bind(deadline.ms())
+        .bind(interval.to_string())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
