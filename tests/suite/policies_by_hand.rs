@@ -116,6 +116,7 @@ async fn intervals_that_have_enough_to_do_hide_no_other() {
     let last = host.fire(job("quick", 3, 1)).await;
     assert_eq!(host.ended(last).await.state, IntervalState::Succeeded);
     until(|| actors.begun().len() == 260 + 3).await;
+    actors.let_go(26_000);
     host.stop().await;
 }
 

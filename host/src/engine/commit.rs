@@ -119,6 +119,8 @@ impl Recorder {
             let error = &error as &dyn std::error::Error;
             error!(error, interval.id = %interval, "Interval {interval} cannot be abandoned just now");
         }
+        // For what takes its place.
+        self.executor.nudge();
     }
 }
 

@@ -21,9 +21,6 @@ use tracing::warn;
 /// How many intervals one tick takes up.
 const INTERVALS_MAX: u32 = 256;
 
-/// When it goes on with what one tick could not take up.
-const AGAIN_AFTER: Duration = Duration::from_millis(10);
-
 /// How long an interval rests that could not begin.
 const REST_FOR: Duration = Duration::from_secs(1);
 
@@ -67,11 +64,15 @@ impl Tick for Executor {
             }
         }
         let claimable = self.store.claimable_intervals(now, &self.not_to_be_taken_up(now), INTERVALS_MAX).await?;
+        let mut has_taken = overdue > 0;
         for interval in &claimable {
             let known = lock(&self.active).get(interval).cloned();
             match known {
-                Some(active) => self.claim(&active, now).await?,
-                None => self.begin(*interval, activate(Arc::clone(&self.loader), Arc::clone(&self.active), *interval)),
+                Some(active) => has_taken |= self.claim(&active, now).await?,
+                None => {
+                    has_taken = true;
+                    self.begin(*interval, activate(Arc::clone(&self.loader), Arc::clone(&self.active), *interval));
+                }
             }
         }
         let active: Vec<_> = lock(&self.active).values().cloned().collect();
@@ -80,9 +81,11 @@ impl Tick for Executor {
         self.forget_finished();
         let held = active.iter().filter_map(|interval| interval.desk().worklist.next_retry_at()).filter(|at| *at > now);
         let waiting = self.store.next_wake_at().await?.filter(|at| *at > now);
-        let is_full = [overdue, claimable.len()].contains(&(INTERVALS_MAX as usize));
-        let again = is_full.then(|| now + AGAIN_AFTER);
-        Ok(held.chain(waiting).chain(allowed_at).chain(again).min())
+        if has_taken && [overdue, claimable.len()].contains(&(INTERVALS_MAX as usize)) {
+            // There may be more than one tick takes up.
+            self.wakeup.nudge();
+        }
+        Ok(held.chain(waiting).chain(allowed_at).min())
     }
 }
 
@@ -173,15 +176,16 @@ impl Executor {
         list.insert(interval, lock(&self.begun).spawn_on(work, &self.guests));
     }
 
-    /// Claims as many segments as keep the lanes busy for a while.
-    async fn claim(&self, interval: &ActiveInterval, now: Timestamp) -> Result<(), StoreError> {
+    /// Claims as many segments as keep the lanes busy for a while; tells whether there were any.
+    async fn claim(&self, interval: &ActiveInterval, now: Timestamp) -> Result<bool, StoreError> {
         let tasks = interval.open.stages.iter().map(|stage| stage.tasks).max().unwrap_or(1);
         let limit = (2 * interval.lanes_max()).div_ceil(segment::length_for(tasks));
         let claim = Claim { owner: self.loader.owner, interval: interval.open.id, limit, now };
         let segments = match self.store.claim_segments(claim).await {
             Err(error @ StoreError::Unreadable { .. }) => {
                 interval.abandon();
-                return self.loader.abandon(&interval.open, &format!("its progress is lost: {error}")).await;
+                self.loader.abandon(&interval.open, &format!("its progress is lost: {error}")).await?;
+                return Ok(true);
             }
             Err(error) => {
                 // It may have been done nevertheless.
@@ -190,12 +194,13 @@ impl Executor {
             }
             Ok(claimed) => claimed,
         };
+        let has_taken = !segments.is_empty();
         let mut desk = interval.desk();
         desk.may_have_more = segments.len() == limit as usize;
         for segment in segments {
             desk.worklist.hold(segment);
         }
-        Ok(())
+        Ok(has_taken)
     }
 
     /// Intervals for which there is no use in claiming now: they have enough, or are beginning, or could not.

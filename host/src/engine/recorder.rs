@@ -48,7 +48,7 @@ pub struct Recorder {
     pub(super) owner: IncarnationId,
     trust: Arc<Mutex<Trust>>,
     turnstile: Arc<Turnstile>,
-    executor: Wakeup,
+    pub(super) executor: Wakeup,
     /// Cancelled when no further task may begin.
     stop: CancellationToken,
     /// Cancelled by the recorder when another host has taken over.

@@ -1,7 +1,7 @@
 //! The shape of planned intervals, for those who check it.
 
 use super::progress;
-use super::rows::{number, parsed};
+use super::rows::{number, parsed, readable};
 use crate::domain::ids::{IntervalId, JobId};
 use crate::domain::segment::Span;
 use crate::domain::stage_graph::StageGraph;
@@ -39,5 +39,5 @@ fn span(row: &SqliteRow) -> Result<Span> {
 
 pub(super) async fn stalled(pool: &SqlitePool) -> Result<Vec<(IntervalId, JobId)>> {
     let rows = sqlx::query(STALLED).fetch_all(pool).await?;
-    rows.iter().map(|row| Ok((parsed(row, "id")?, parsed(row, "job_id")?))).collect()
+    Ok(readable(&rows, "interval", |row| Ok((parsed(row, "id")?, parsed(row, "job_id")?))))
 }

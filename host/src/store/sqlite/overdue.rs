@@ -1,13 +1,13 @@
 //! Ends intervals that take longer than they may.
 
-use super::rows::{json, parsed};
+use super::rows::{json, parsed, readable};
 use super::{SqliteStore, transitions};
 use crate::domain::cut;
 use crate::domain::ids::{IntervalId, JobId};
 use crate::domain::interval::IntervalEvent;
 use crate::domain::job::Policy;
 use crate::domain::timestamp::Timestamp;
-use crate::store::Result;
+use crate::store::{Result, StoreError};
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 
