@@ -22,10 +22,17 @@ pub(super) async fn end(store: &SqliteStore, now: Timestamp, limit: u32) -> Resu
     }
     let mut tx = store.begin().await?;
     let mut ended = Vec::new();
-    for row in overdue().fetch_all(&mut *tx).await? {
-        let interval: IntervalId = parsed(&row, "id")?;
-        let (job, _) = transitions::close(&mut tx, interval, IntervalEvent::TimedOut, Some(&reason(&row)), now).await?;
-        ended.push((interval, job));
+    let rows = overdue().fetch_all(&mut *tx).await?;
+    let rows = readable(&rows, "interval", |row| Ok((parsed::<IntervalId>(row, "id")?, reason(row))));
+    for (interval, reason) in rows {
+        match transitions::close(&mut tx, interval, IntervalEvent::TimedOut, Some(&reason), now).await {
+            Ok((job, _)) => ended.push((interval, job)),
+            // Whoever loads it deals with the damage; the others must not wait for that.
+            Err(damage @ StoreError::Unreadable { .. }) => {
+                tracing::error!(%interval, "Interval {interval} is overdue and cannot be ended: {damage}");
+            }
+            Err(error) => return Err(error),
+        }
     }
     tx.commit().await?;
     Ok(ended)
