@@ -1,16 +1,21 @@
 //! The tests of the whole product; the support is in `src/`.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests are tests")]
 
+mod backfills;
+mod chains;
 mod cli;
 mod crash;
 mod engine_by_hand;
 mod firing;
 mod grants;
 mod hands;
+mod job_changes;
 mod jobs;
 mod keys_and_stages;
+mod operations;
 mod outcomes;
 mod recovery;
+mod retrying;
 mod running_jobs;
 mod scheduling;
 mod settings;

@@ -31,6 +31,24 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     }
 }
 
+/// A JSON body that may be left out.
+pub(super) struct OptionalBody<T>(pub(super) T);
+
+impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for OptionalBody<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let (parts, body) = request.into_parts();
+        let bytes = axum::body::to_bytes(body, BODY_BYTES_MAX).await;
+        let bytes = bytes.map_err(|_| ApiError::BodyTooLarge(BODY_BYTES_MAX))?;
+        if bytes.is_empty() {
+            return Ok(Self(T::default()));
+        }
+        let Body(body) = Body::from_request(Request::from_parts(parts, bytes.into()), state).await?;
+        Ok(Self(body))
+    }
+}
+
 /// Query parameters.
 pub(super) struct Parameters<T>(pub(super) T);
 

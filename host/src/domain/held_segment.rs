@@ -91,7 +91,8 @@ impl HeldSegment {
             Some(event) => leased.next(event).expect("a leased segment takes both endings"),
             None => leased,
         };
-        SegmentUpdate { number: self.segment.span.number, state, progress: self.segment.progress.clone() }
+        let LeasedSegment { span, epoch, ref progress, .. } = self.segment;
+        SegmentUpdate { number: span.number, epoch, state, progress: progress.clone() }
     }
 
     fn offset(&self, index: TaskIndex) -> u32 {

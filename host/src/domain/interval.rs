@@ -1,6 +1,6 @@
 //! One firing of a job.
 
-use super::ids::{IntervalId, JobId};
+use super::ids::{BackfillId, IntervalId, JobId};
 use super::timestamp::Timestamp;
 use std::fmt::{self, Display, Formatter};
 use std::str::FromStr;
@@ -53,7 +53,7 @@ impl IntervalState {
 
     /// Returns the state after `event`; the only way an interval changes state.
     pub fn next(self, event: IntervalEvent) -> Result<Self, IllegalTransition> {
-        use IntervalEvent::{Abandoned, Cancelled, Ended, PlanFailed, Planned};
+        use IntervalEvent::{Abandoned, Cancelled, Ended, PlanFailed, Planned, Reopened};
         match (self, event) {
             (Self::Pending, Planned) => Ok(Self::Running),
             (Self::Pending, PlanFailed) => Ok(Self::Failed),
@@ -61,6 +61,8 @@ impl IntervalState {
             (Self::Running, Ended(End::Failed)) => Ok(Self::Failed),
             (Self::Pending | Self::Running, Cancelled) => Ok(Self::Cancelled),
             (Self::Pending | Self::Running, Abandoned) => Ok(Self::Abandoned),
+            (Self::Failed | Self::Cancelled, Reopened(Reopening::Planned)) => Ok(Self::Running),
+            (Self::Failed | Self::Cancelled, Reopened(Reopening::Unplanned)) => Ok(Self::Pending),
             (from, event) => Err(IllegalTransition { from, event }),
         }
     }
@@ -102,6 +104,17 @@ pub enum IntervalEvent {
     Cancelled,
     /// It is not, or cannot be, recovered.
     Abandoned,
+    /// A person wants what has not completed to run again.
+    Reopened(Reopening),
+}
+
+/// What an interval that is opened again goes on from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reopening {
+    /// Its plan and the progress of its tasks.
+    Planned,
+    /// Nothing: it never had a plan.
+    Unplanned,
 }
 
 /// How an interval ends by itself.
@@ -129,7 +142,10 @@ pub enum Origin {
     /// A person or a client.
     Trigger,
     /// A past firing that is run, or run again.
-    Backfill,
+    Backfill {
+        /// What it is part of.
+        backfill: BackfillId,
+    },
     /// The end of an interval of another job.
     Chain {
         /// That interval.
@@ -153,7 +169,7 @@ impl Origin {
         match self {
             Self::Schedule => "schedule",
             Self::Trigger => "trigger",
-            Self::Backfill => "backfill",
+            Self::Backfill { .. } => "backfill",
             Self::Chain { .. } => "chain",
             Self::Fallback { .. } => "fallback",
             Self::Upgrade { .. } => "upgrade",
@@ -190,15 +206,23 @@ mod tests {
             IntervalEvent::Ended(End::Failed),
             IntervalEvent::Cancelled,
             IntervalEvent::Abandoned,
+            IntervalEvent::Reopened(Reopening::Planned),
+            IntervalEvent::Reopened(Reopening::Unplanned),
         ];
         let arrows = [
-            (Pending, [Some(Running), Some(Failed), None, None, Some(Cancelled), Some(Abandoned)]),
-            (Running, [None, None, Some(Succeeded), Some(Failed), Some(Cancelled), Some(Abandoned)]),
+            (Pending, [Some(Running), Some(Failed), None, None, Some(Cancelled), Some(Abandoned), None, None]),
+            (Running, [None, None, Some(Succeeded), Some(Failed), Some(Cancelled), Some(Abandoned), None, None]),
+            (Failed, [None, None, None, None, None, None, Some(Running), Some(Pending)]),
+            (Cancelled, [None, None, None, None, None, None, Some(Running), Some(Pending)]),
         ];
         for (state, name) in NAMES {
-            let drawn = arrows.iter().find(|arrow| arrow.0 == state).map_or([None; 6], |arrow| arrow.1);
+            let drawn = arrows.iter().find(|arrow| arrow.0 == state).map_or([None; 8], |arrow| arrow.1);
             assert_eq!(events.map(|event| state.next(event).ok()), drawn, "{name}");
-            assert_eq!(state.is_open(), drawn.iter().any(Option::is_some), "{name}");
+            assert_eq!(
+                state.is_open(),
+                drawn[..6].iter().any(Option::is_some),
+                "{name}: a person alone opens it again"
+            );
             assert_eq!(name.parse(), Ok(state));
         }
     }

@@ -3,6 +3,8 @@
 //! Owns the words of the product (job, interval, stage, segment, task, lease), their state machines and their
 //! arithmetic. Knows nothing of databases, wasm, HTTP, clocks or tasks of an async runtime.
 
+pub mod backfill;
+pub mod chain;
 pub mod digest;
 mod held_segment;
 pub mod human_duration;
@@ -11,14 +13,17 @@ pub mod interval;
 pub mod job;
 pub mod judgement;
 pub mod lease;
+pub mod pausing;
 pub mod plan;
 pub mod progress;
 pub mod recovery;
+pub mod reopening;
 pub mod retry;
 pub mod rules;
 pub mod schedule;
 pub mod segment;
 pub mod stage;
+pub mod streak;
 pub mod task;
 pub mod timestamp;
 pub mod worklist;

@@ -4,7 +4,9 @@
 //! clock; never HTTP. It meets the API only in rows.
 
 mod active;
+mod backfill;
 mod component;
+mod ended;
 mod executor;
 mod fallback;
 mod heartbeat;
@@ -19,6 +21,8 @@ mod recovery;
 mod scheduler;
 mod tick;
 
+pub use backfill::Backfiller;
+pub use ended::EndedIntervals;
 pub use executor::Executor;
 pub use heartbeat::Heartbeat;
 pub use host::{Engine, EngineParts};

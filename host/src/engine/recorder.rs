@@ -164,7 +164,8 @@ impl Recorder {
         }
         let now = self.clock.now();
         let wants_more = round.intervals.iter().filter(|interval| wants_more(interval, now)).count() > 0;
-        if recorded.has_opened || round.has_retries || round.has_cleared || wants_more {
+        // What has ended may have fired another job.
+        if recorded.has_opened || !recorded.ended.is_empty() || round.has_retries || round.has_cleared || wants_more {
             self.executor.nudge();
         }
     }
@@ -197,13 +198,16 @@ impl Recorder {
 
     /// Drops what may not be written: of intervals that have ended meanwhile, or all, where this incarnation is dead.
     async fn give_up_lost(&self, round: &mut Round) -> Result<(), StoreError> {
-        let mut all: Vec<_> = round.batch.segments.iter().map(|(interval, _)| *interval).collect();
-        all.dedup();
-        let mut lost = self.store.ended_among(&all).await?;
+        let (over, held): (Vec<_>, Vec<_>) = round.intervals.iter().partition(|interval| interval.desk().is_over);
+        let held: Vec<_> = held.iter().map(|interval| interval.held()).collect();
+        let mut lost = self.store.ended_among(&held).await?;
+        // Of an interval that was let go and has been taken up anew since, only the new life counts.
+        let over = over.iter().map(|interval| interval.open.id);
+        lost.extend(over.filter(|id| held.iter().all(|held| held.id != *id)));
         if lost.is_empty() {
             error!("Another host has taken over the work of this one: it stops");
             self.dethroned.cancel();
-            lost = all;
+            lost = held.iter().map(|held| held.id).collect();
         }
         round.batch.segments.retain(|(interval, _)| !lost.contains(interval));
         round.batch.tasks.retain(|task| !lost.contains(&task.interval));

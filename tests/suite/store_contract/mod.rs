@@ -1,17 +1,22 @@
 //! What every store promises, whatever database it is on. Each test asks an `Arc<dyn Store>` of [`crate::world`].
 
+mod backfills;
 mod claims;
 mod damage;
 mod durability;
+mod edit;
+mod ends;
 mod firing;
 mod incarnations;
 mod jobs;
 mod keys;
+mod operations;
 mod planning;
 mod plugins;
 mod query_plans;
 mod record;
 mod recovery;
+mod retry;
 mod views;
 
 use crate::world::World;

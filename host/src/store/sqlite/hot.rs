@@ -1,11 +1,13 @@
 //! The statements that run with every tick, commit, firing or check, in one place so that a test can ask SQLite how it
 //! carries them out: none may walk a table that grows with the history.
 
-use super::{SqliteStore, claims, firing, incarnations, keys, planning, progress, recovery, transitions};
+use super::{
+    SqliteStore, backfills, claims, ends, firing, incarnations, keys, planning, progress, recovery, transitions,
+};
 
 impl SqliteStore {
     /// What each is called, and its SQL.
-    pub const HOT_STATEMENTS: [(&'static str, &'static str); 16] = [
+    pub const HOT_STATEMENTS: [(&'static str, &'static str); 19] = [
         ("claimable intervals", claims::CLAIMABLE),
         ("next wake", claims::NEXT_WAKE_AT),
         ("claim of segments", claims::CLAIM),
@@ -22,5 +24,8 @@ impl SqliteStore {
         ("segments of an end", incarnations::FREE_SEGMENTS),
         ("plans of an end", incarnations::FREE_PLANS),
         ("keys", keys::LIST),
+        ("followers", ends::FOLLOWERS),
+        ("running backfills", backfills::RUNNING),
+        ("history of firings", backfills::HISTORY),
     ];
 }

@@ -1,5 +1,6 @@
 //! Changes of an interval's state; each goes through the domain's transition function.
 
+use super::ends::{self, EndedInterval};
 use super::progress;
 use super::rows::parsed;
 use crate::domain::ids::{IntervalId, JobId};
@@ -95,6 +96,7 @@ pub(super) async fn close(
     .execute(&mut *connection)
     .await?;
     show_next_open(connection, job).await?;
+    ends::follow(connection, EndedInterval { id: interval, job, state }, now).await?;
     Ok((job, state))
 }
 

@@ -1,0 +1,29 @@
+//! Notices the intervals that ended elsewhere, because a person cancelled them for instance, and lets go of them.
+
+use super::executor::Executor;
+use super::tick::Tick;
+use crate::domain::timestamp::Timestamp;
+use crate::store::StoreError;
+use async_trait::async_trait;
+use std::sync::Arc;
+
+/// Interrupts the running tasks of ended intervals.
+pub struct EndedIntervals {
+    pub(super) executor: Arc<Executor>,
+}
+
+#[async_trait]
+impl Tick for EndedIntervals {
+    const NAME: &'static str = "watch over ended intervals";
+
+    async fn tick(&self, _now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+        let held = self.executor.working_on();
+        if held.is_empty() {
+            return Ok(None);
+        }
+        for ended in self.executor.store.ended_among(&held).await? {
+            self.executor.abandon(ended);
+        }
+        Ok(None)
+    }
+}
