@@ -67,6 +67,7 @@ async fn a_backfill_keeps_as_many_intervals_open_as_it_may_and_yields_to_a_live_
     backfiller.tick(at(63)).await.unwrap();
     assert_eq!(open(&world, job).await, [at(62)]);
     world.cancel_interval(live, "done", at(64)).await.unwrap();
+    drop(backfiller);
     let world = world.reopened().await;
     let backfiller = self::backfiller(&world);
     backfiller.tick(at(65)).await.unwrap();

@@ -23,6 +23,11 @@ fn the_end_of_an_interval_fires_the_job_that_waits_for_it_at_once() {
     let (status, problem) = host.api.send("DELETE", &format!("/jobs/{first}"), None);
     assert_eq!((status, &problem["code"]), (409, &json!("job_awaited")), "{problem}");
     assert!(text(&problem["detail"]).contains(&on_success), "{problem}");
+    let nobody = json!({ "job": "0190b5f0-0000-7000-8000-000000000000", "on": "any" });
+    let waiting = json!({ "name": "w", "plugin": "misbehave", "type": "manual", "after": nobody });
+    let (status, problem) = host.api.send("POST", "/jobs", Some(&waiting));
+    assert_eq!((status, &problem["code"]), (422, &json!("invalid_field")), "{problem}");
+    assert!(text(&problem["detail"]).starts_with("`after.job`: no job has the id"), "{problem}");
     let circle = json!({ "after": { "job": last, "on": "success" } });
     let (status, problem) = host.api.send("PATCH", &format!("/jobs/{first}"), Some(&circle));
     assert_eq!((status, &problem["code"]), (422, &json!("invalid_field")), "{problem}");

@@ -2,7 +2,7 @@
 
 use super::AppState;
 use super::error::{ApiError, ApiResult};
-use super::extract::{Body, InPath, id, not_found};
+use super::extract::{Body, InPath, as_body, id, not_found};
 use super::job_request::CreateJob;
 use super::job_view::JobView;
 use super::jobs::check_surroundings;
@@ -97,8 +97,7 @@ fn changed(kept: &Job, patch: Members, is_recovery_default: bool, now: Timestamp
     merge_patch::apply(&mut after, patch);
     let is_same = |name: &&str| before.get(*name).map(|value| value.get()) == after.get(*name).map(|value| value.get());
     let (same_schedule, same_jitter) = (SCHEDULE.iter().all(is_same), is_same(&"jitter"));
-    let body: CreateJob =
-        serde_json::from_str(merge_patch::text(&after).get()).map_err(|error| ApiError::invalid("body", error))?;
+    let body: CreateJob = as_body(merge_patch::text(&after).get())?;
     let spec = if same_schedule {
         // As it is: the grid keeps its beginning, and a job for one instant may have passed it.
         body.into_spec_on(kept.spec.schedule.clone(), is_recovery_default)?

@@ -28,7 +28,7 @@ pub(super) const PUBLISH: &str = "update jobs set interval_progress = (\
     where id = (select job_id from intervals where id = ?1) and current_interval_id = ?1";
 
 /// Of each interval its id and how often it had been reopened; `cross join` looks up the intervals and not the other way.
-pub(super) const ENDED_AMONG: &str = "select id from json_each(?) as held \
+pub(super) const ENDED_AMONG: &str = "select intervals.id from json_each(?) as held \
     cross join intervals on intervals.id = held.value ->> 0 \
     where state not in ('pending', 'running') or reopened <> held.value ->> 1";
 
