@@ -6,6 +6,7 @@ use crate::domain::timestamp::Timestamp;
 use crate::store::StoreError;
 use async_trait::async_trait;
 use std::sync::Arc;
+use tracing::info;
 
 /// Interrupts the running tasks of ended intervals.
 pub struct EndedIntervals {
@@ -14,7 +15,7 @@ pub struct EndedIntervals {
 
 #[async_trait]
 impl Tick for EndedIntervals {
-    const NAME: &'static str = "watch over ended intervals";
+    const NAME: &'static str = "watch for ended intervals";
 
     async fn tick(&self, _now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
         let held = self.executor.working_on();
@@ -22,6 +23,7 @@ impl Tick for EndedIntervals {
             return Ok(None);
         }
         for ended in self.executor.store.ended_among(&held).await? {
+            info!(interval.id = %ended, "Letting go of interval {ended}, which has ended");
             self.executor.abandon(ended);
         }
         Ok(None)
