@@ -163,6 +163,11 @@ async fn a_chained_firing_that_finds_an_interval_open_follows_the_jobs_overlap_r
         let mut fired: Vec<_> =
             causes.iter().map(|cause| fired.iter().find(|one| one.caused_by == Some(*cause)).unwrap()).collect();
         assert_eq!(fired.iter().map(|one| one.state).collect::<Vec<_>>(), expected, "{overlap:?}");
+        let queued: i64 = sqlx::query_scalar("select count(*) from intervals where is_queued")
+            .fetch_one(&mut super::raw(&world).await)
+            .await
+            .unwrap();
+        assert_eq!(queued, i64::from(matches!(overlap, Overlap::Queue { .. })), "{overlap:?}");
         fired.retain(|one| one.state == Skipped);
         for (skipped, cause) in fired.iter().rev().zip(causes.iter().rev()) {
             assert!(skipped.reason.as_ref().unwrap().contains(&cause.to_string()), "{skipped:?}");

@@ -106,13 +106,14 @@ async fn fire_follower(
     let firing = Firing { interval: IntervalId::generate(), job, origin, scheduled_at: now, fired_at: now };
     // Where recovery is off for the whole host, a crash abandons the interval all the same.
     let interval = NewInterval { firing, is_tracked: row.try_get("enable_recovery")? };
-    match chain::follow(follower, cause) {
-        Following::Skip { reason } => return keep_skipped(connection, firing, cause, &reason).await,
+    let following = chain::follow(follower, cause);
+    match &following {
+        Following::Skip { reason } => return keep_skipped(connection, firing, cause, reason).await,
         Following::RunAlone => cancel_open(connection, job, firing.interval, now).await?,
         Following::Run | Following::Queue => {}
     }
     firing::insert(connection, &interval, now).await?;
-    if follower.open.is_some() && matches!(rules.overlap, crate::domain::rules::Overlap::Queue { .. }) {
+    if following == Following::Queue {
         sqlx::query("update intervals set is_queued = true where id = ? and state = 'pending'")
             .bind(firing.interval.to_string())
             .execute(connection)
