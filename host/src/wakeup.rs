@@ -26,4 +26,8 @@ pub struct Wakeups {
     pub scheduler: Wakeup,
     /// There is an interval to plan, or segments to claim.
     pub executor: Wakeup,
+    /// Intervals were ended that a host may work on.
+    pub ended: Wakeup,
+    /// There is a backfill to begin.
+    pub backfiller: Wakeup,
 }

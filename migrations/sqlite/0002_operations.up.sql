@@ -75,6 +75,8 @@ create table backfills (
     until_at integer not null,
     -- Firings before this instant are dealt with; the end is behind the range.
     next_at integer not null,
+    -- How many of its intervals are open at a time at most.
+    max_parallel integer not null,
     planned integer not null,
     fired integer not null default 0,
     created_at integer not null,
@@ -109,6 +111,8 @@ create table new_intervals (
     fired_at integer not null,
     started_at integer,
     finished_at integer,
+    -- How often it was opened again after its end: whoever took it up before that must let go.
+    reopened integer not null default 0,
     -- When an open interval is ended for taking too long.
     deadline_at integer,
     total integer not null default 0,
@@ -149,6 +153,8 @@ create unique index idx_intervals_firing on intervals (job_id, scheduled_at) whe
 create unique index idx_intervals_idempotency on intervals (job_id, idempotency_key)
 where idempotency_key is not null;
 create index idx_intervals_job on intervals (job_id, fired_at);
+-- What became of a past firing.
+create index idx_intervals_instant on intervals (job_id, scheduled_at);
 -- These hold open intervals alone, however long the history is. SQLite takes them only for statements that repeat the
 -- `where` word for word.
 create index idx_intervals_open on intervals (state, priority desc, fired_at) where state in ('pending', 'running');

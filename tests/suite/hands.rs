@@ -5,7 +5,7 @@ use latchwork::domain::ids::{IncarnationId, IntervalId, JobId, TaskIndex};
 use latchwork::domain::task::{Failure, FailureKind};
 use latchwork::domain::timestamp::Timestamp;
 use latchwork::domain::worklist::{Retry, Settlement, Worklist};
-use latchwork::store::{Batch, Claim, Recorded, Result, TaskRecord};
+use latchwork::store::{Batch, Claim, IntervalRecord, Recorded, Result, TaskRecord};
 
 pub(crate) struct Hands {
     owner: IncarnationId,
@@ -18,9 +18,9 @@ pub(crate) struct Hands {
 impl Hands {
     /// Claims all that there is to claim.
     pub(crate) async fn on(world: &World, owner: IncarnationId, interval: IntervalId, now: Timestamp) -> Self {
-        let job = world.view(interval).await.job;
+        let IntervalRecord { job, reopened, .. } = world.view(interval).await;
         let mut list = Worklist::new(owner);
-        for segment in world.claim_segments(Claim { owner, interval, limit: u32::MAX, now }).await.unwrap() {
+        for segment in world.claim_segments(Claim { owner, interval, reopened, limit: u32::MAX, now }).await.unwrap() {
             list.hold(segment);
         }
         Self { owner, interval, job, list, tasks: Vec::new() }

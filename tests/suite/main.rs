@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests are tests")]
 
 mod actors;
+mod backfills;
+mod chains;
 mod cli;
 mod crash;
 mod engine_by_hand;
@@ -9,13 +11,16 @@ mod fallback;
 mod firing;
 mod grants;
 mod hands;
+mod job_changes;
 mod jobs;
 mod keys_and_stages;
+mod operations;
 mod outcomes;
 mod poison;
 mod policies;
 mod policies_by_hand;
 mod recovery;
+mod retrying;
 mod running_jobs;
 mod scheduling;
 mod settings;

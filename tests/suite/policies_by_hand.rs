@@ -2,10 +2,10 @@
 
 use crate::actors::Actors;
 use crate::engine_by_hand::{Host, eventually};
-use crate::world::{START, World, firing, manual_job, no_writes, tasks_only};
+use crate::world::{START, World, manual_job, no_writes, tasks_only};
 use latchwork::clock::Clock as _;
 use latchwork::domain::ids::IntervalId;
-use latchwork::domain::interval::{IntervalState, Origin};
+use latchwork::domain::interval::IntervalState;
 use latchwork::domain::job::{Job, MaxFailed};
 use std::sync::Arc;
 use std::time::Duration;
@@ -111,7 +111,7 @@ async fn intervals_that_have_enough_to_do_hide_no_other() {
     // Each keeps its one lane busy, and has another segment to claim.
     let busy = host.world.keep(job("held", 100, 1)).await;
     for _ in 0..260 {
-        assert!(host.world.trigger(&firing(busy, Origin::Trigger, START)).await.unwrap());
+        host.world.fire_job(busy, START).await;
     }
     let last = host.fire(job("quick", 3, 1)).await;
     assert_eq!(host.ended(last).await.state, IntervalState::Succeeded);

@@ -9,7 +9,8 @@ use latchwork::domain::rules::JobRules;
 use latchwork::domain::schedule::{Period, Schedule};
 use latchwork::domain::timestamp::Timestamp;
 use latchwork::store::{
-    Claim, Incarnation, IntervalRecord, NewInterval, PlanRecord, PluginVersion, Recorded, SqliteStore, Store, Uploaded,
+    Claim, Incarnation, IntervalRecord, NewInterval, PlanRecord, PluginVersion, Recorded, SqliteStore, Store,
+    Triggered, Uploaded,
 };
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
@@ -106,7 +107,7 @@ impl World {
     /// Fires a job with progress tracking.
     pub(crate) async fn fire_job(&self, job: JobId, fired_at: Timestamp) -> IntervalId {
         let interval = firing(job, Origin::Trigger, fired_at);
-        assert!(self.trigger(&interval).await.unwrap());
+        assert_eq!(self.trigger(&interval, None).await.unwrap(), Triggered::Started);
         interval.firing.interval
     }
 
@@ -128,7 +129,7 @@ impl World {
     pub(crate) async fn untracked_interval_of(&self, owner: IncarnationId, tasks: u32) -> IntervalId {
         let job = self.keep(manual_job()).await;
         let interval = NewInterval { is_tracked: false, ..firing(job, Origin::Trigger, START) };
-        assert!(self.trigger(&interval).await.unwrap());
+        assert_eq!(self.trigger(&interval, None).await.unwrap(), Triggered::Started);
         self.plan(owner, interval.firing.interval, &tasks_only(tasks)).await;
         interval.firing.interval
     }
@@ -151,7 +152,7 @@ impl World {
         now: Timestamp,
         limit: u32,
     ) -> Vec<u32> {
-        let claim = Claim { owner, interval, limit, now };
+        let claim = Claim { owner, interval, reopened: self.view(interval).await.reopened, limit, now };
         self.claim_segments(claim).await.unwrap().iter().map(|segment| segment.span.number).collect()
     }
 

@@ -1,6 +1,9 @@
 //! The one place where an error becomes a status code: RFC 9457 problem details with a stable `code`.
 
-use crate::domain::ids::IntervalId;
+use crate::domain::backfill::RangeError;
+use crate::domain::ids::{BackfillId, IntervalId, JobId};
+use crate::domain::interval::IntervalState;
+use crate::domain::reopening::NotRetried;
 use crate::sandbox::Refusal;
 use crate::store::StoreError;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -33,6 +36,18 @@ pub(super) enum ApiError {
     Refused(#[from] Refusal),
     #[error("version {digest} of `{name}` is in use: the open interval {interval} is pinned to it")]
     Pinned { name: String, digest: String, interval: IntervalId },
+    #[error("job {job} is waited for: {} fires at the end of its intervals; change or delete that first", names(jobs))]
+    Awaited { job: JobId, jobs: Vec<(JobId, String)> },
+    #[error("interval {interval} has {state} already; only an open interval can be cancelled")]
+    Ended { interval: IntervalId, state: IntervalState },
+    #[error("interval {interval} cannot be retried: {why}")]
+    NotRetried { interval: IntervalId, why: NotRetried },
+    #[error("job {0} was changed by somebody else at the same time; look at it, then ask again")]
+    Outdated(JobId),
+    #[error("{0}")]
+    Range(#[from] RangeError),
+    #[error("backfill {0} has ended already")]
+    BackfillEnded(BackfillId),
     #[error("the database does not answer just now; nothing was changed")]
     Store(StoreError),
     #[error("{0}: the row is damaged")]
@@ -74,9 +89,29 @@ impl ApiError {
             Self::UnknownPlugin(_) => (StatusCode::UNPROCESSABLE_ENTITY, "unknown_plugin"),
             Self::Refused(refusal) => (StatusCode::UNPROCESSABLE_ENTITY, refusal_code(refusal)),
             Self::Pinned { .. } => (StatusCode::CONFLICT, "version_in_use"),
+            Self::Awaited { .. } => (StatusCode::CONFLICT, "job_awaited"),
+            Self::Ended { .. } => (StatusCode::CONFLICT, "interval_ended"),
+            Self::NotRetried { why, .. } => (StatusCode::CONFLICT, retry_code(why)),
+            Self::Outdated(_) => (StatusCode::CONFLICT, "job_changed"),
+            Self::Range(RangeError::TooMany { .. }) => (StatusCode::UNPROCESSABLE_ENTITY, "range_too_large"),
+            Self::Range(_) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_range"),
+            Self::BackfillEnded(_) => (StatusCode::CONFLICT, "backfill_ended"),
             Self::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, "database_unavailable"),
             Self::Damaged(_) => (StatusCode::INTERNAL_SERVER_ERROR, "damaged_row"),
         }
+    }
+}
+
+fn names(jobs: &[(JobId, String)]) -> String {
+    jobs.iter().map(|(id, name)| format!("{name} ({id})")).collect::<Vec<_>>().join(", ")
+}
+
+fn retry_code(why: &NotRetried) -> &'static str {
+    match why {
+        NotRetried::Open(_) => "interval_open",
+        NotRetried::NothingFailed => "nothing_failed",
+        NotRetried::Replaced(_) => "interval_replaced",
+        NotRetried::NoProgress(_) | NotRetried::NoVersion | NotRetried::JobDeleted => "not_retryable",
     }
 }
 

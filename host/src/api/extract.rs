@@ -19,15 +19,39 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        match axum::Json::from_request(request, state).await {
-            Ok(axum::Json(body)) => Ok(Self(body)),
-            Err(JsonRejection::MissingJsonContentType(_)) => Err(ApiError::MediaType("of another type".to_owned())),
-            Err(JsonRejection::JsonDataError(error)) => Err(ApiError::invalid("body", error.body_text())),
-            Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-                Err(ApiError::BodyTooLarge(BODY_BYTES_MAX))
-            }
-            Err(rejection) => Err(ApiError::BadRequest(rejection.body_text())),
+        axum::Json::from_request(request, state).await.map(|axum::Json(body)| Self(body)).map_err(body_error)
+    }
+}
+
+/// Reads a JSON text as if it had been sent: what is wrong is named by its field.
+pub(super) fn as_body<T: DeserializeOwned>(text: &str) -> Result<T, ApiError> {
+    axum::Json::from_bytes(text.as_bytes()).map(|axum::Json(body)| body).map_err(body_error)
+}
+
+fn body_error(rejection: JsonRejection) -> ApiError {
+    match rejection {
+        JsonRejection::MissingJsonContentType(_) => ApiError::MediaType("of another type".to_owned()),
+        JsonRejection::JsonDataError(error) => ApiError::invalid("body", error.body_text()),
+        rejection if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => ApiError::BodyTooLarge(BODY_BYTES_MAX),
+        rejection => ApiError::BadRequest(rejection.body_text()),
+    }
+}
+
+/// A JSON body that may be left out.
+pub(super) struct OptionalBody<T>(pub(super) T);
+
+impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for OptionalBody<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let (parts, body) = request.into_parts();
+        let bytes = axum::body::to_bytes(body, BODY_BYTES_MAX).await;
+        let bytes = bytes.map_err(|_| ApiError::BodyTooLarge(BODY_BYTES_MAX))?;
+        if bytes.is_empty() {
+            return Ok(Self(T::default()));
         }
+        let Body(body) = Body::from_request(Request::from_parts(parts, bytes.into()), state).await?;
+        Ok(Self(body))
     }
 }
 

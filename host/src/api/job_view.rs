@@ -113,7 +113,6 @@ impl From<Job> for JobView {
             rules: spec.rules.into(),
             tasks,
             status,
-            pause_reason,
             failures_in_a_row,
             warning,
             enable_recovery: spec.enable_recovery,
@@ -133,7 +132,9 @@ impl From<Job> for JobView {
                 .and_then(|current| current.started_at)
                 .as_ref()
                 .map(Timestamp::to_string),
-            next_fire_at: next.map(|next| next.fire_at.to_string()),
+            // A paused job keeps it, to know what passed; it is not going to be fired.
+            next_fire_at: next.filter(|_| pause_reason.is_none()).map(|next| next.fire_at.to_string()),
+            pause_reason,
             created_at: created_at.to_string(),
             updated_at: updated_at.to_string(),
         }
@@ -156,7 +157,8 @@ impl From<MaxFailed> for MaxFailedView {
     fn from(max: MaxFailed) -> Self {
         match max {
             MaxFailed::Count(count) => Self::Count(count),
-            MaxFailed::Share(share) => Self::Share(format!("{}%", share * 100.0)),
+            // Rounded, as 0.07 * 100 is not 7: what is shown can be sent back.
+            MaxFailed::Share(share) => Self::Share(format!("{}%", (share * 1e9).round() / 1e7)),
         }
     }
 }

@@ -5,10 +5,10 @@ use super::error::{ApiError, ApiResult};
 use super::extract::{Body, InPath, id, not_found};
 use super::job_request::CreateJob;
 use super::job_view::JobView;
-use crate::domain::ids::{IntervalId, JobId};
-use crate::domain::interval::{Firing, Origin};
-use crate::domain::job::Job;
-use crate::store::NewInterval;
+use crate::domain::chain::ChainError;
+use crate::domain::ids::JobId;
+use crate::domain::job::{Job, JobSpec};
+use crate::store::JobDeletion;
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -19,30 +19,36 @@ pub(super) struct Jobs {
     jobs: Vec<JobView>,
 }
 
-#[derive(Serialize)]
-pub(super) struct Triggered {
-    interval_id: String,
-}
-
 /// Creates a job: 201 with the whole job. Its plugin and the directories it is granted must be there now.
 pub(super) async fn create(
     State(app): State<AppState>,
     Body(body): Body<CreateJob>,
 ) -> ApiResult<(StatusCode, HeaderMap, Json<JobView>)> {
     let now = app.clock.now();
-    if app.store.plugin_versions(body.plugin()).await?.is_empty() {
-        return Err(ApiError::UnknownPlugin(body.plugin().to_owned()));
-    }
     let spec = body.into_spec(app.recovery.is_default, now)?;
-    for grant in &spec.work.grants.directories {
-        app.allowed.check(grant).map_err(|error| ApiError::invalid("grants.directories", error))?;
-    }
+    check_surroundings(&app, &spec).await?;
     let id = JobId::generate();
     let job = Job::new(id, spec, now);
     app.store.create_job(&job).await?;
     app.wakeups.scheduler.nudge();
     let location = HeaderValue::from_str(&format!("/jobs/{id}")).expect("a UUID is a header's text");
     Ok((StatusCode::CREATED, HeaderMap::from_iter([(header::LOCATION, location)]), Json(job.into())))
+}
+
+/// Checks what a job needs beside itself: its plugin, the directories that it is granted, the job that it waits for.
+pub(super) async fn check_surroundings(app: &AppState, spec: &JobSpec) -> ApiResult<()> {
+    if app.store.plugin_versions(&spec.plugin).await?.is_empty() {
+        return Err(ApiError::UnknownPlugin(spec.plugin.clone()));
+    }
+    for grant in &spec.work.grants.directories {
+        app.allowed.check(grant).map_err(|error| ApiError::invalid("grants.directories", error))?;
+    }
+    if let Some(after) = spec.after
+        && app.store.job(after.job).await?.is_none()
+    {
+        return Err(ApiError::invalid("after.job", ChainError::Unknown(after.job)));
+    }
+    Ok(())
 }
 
 /// All jobs, the oldest first.
@@ -58,28 +64,14 @@ pub(super) async fn show(State(app): State<AppState>, path: InPath<String>) -> A
     Ok(Json(job.into()))
 }
 
-/// Deletes a job; its open intervals are cancelled.
+/// Deletes a job; its open intervals are cancelled. 409 while other jobs fire at the end of its intervals.
 pub(super) async fn remove(State(app): State<AppState>, path: InPath<String>) -> ApiResult<StatusCode> {
     let job: JobId = id("job", path)?;
-    if !app.store.delete_job(job, app.clock.now()).await? {
-        return Err(not_found("job", job));
+    match app.store.delete_job(job, app.clock.now()).await? {
+        JobDeletion::Deleted => {}
+        JobDeletion::Unknown => return Err(not_found("job", job)),
+        JobDeletion::Awaited(jobs) => return Err(ApiError::Awaited { job, jobs }),
     }
+    app.wakeups.ended.nudge();
     Ok(StatusCode::NO_CONTENT)
-}
-
-/// Starts an interval now, beside the schedule: 202 with its id.
-pub(super) async fn trigger(
-    State(app): State<AppState>,
-    path: InPath<String>,
-) -> ApiResult<(StatusCode, Json<Triggered>)> {
-    let id: JobId = id("job", path)?;
-    let job = app.store.job(id).await?.ok_or_else(|| not_found("job", id))?;
-    let (interval, now) = (IntervalId::generate(), app.clock.now());
-    let firing = Firing { interval, job: id, origin: Origin::Trigger, scheduled_at: now, fired_at: now };
-    let is_tracked = app.recovery.is_enabled && job.spec.enable_recovery;
-    if !app.store.trigger(&NewInterval { firing, is_tracked }).await? {
-        return Err(not_found("job", id));
-    }
-    app.wakeups.executor.nudge();
-    Ok((StatusCode::ACCEPTED, Json(Triggered { interval_id: interval.to_string() })))
 }

@@ -3,6 +3,8 @@
 //! Knows the store's rows, the domain's words and, for uploads, the sandbox's check. Never the engine: what a request
 //! changes is a row, and a nudge makes the engine look sooner.
 
+mod backfills;
+mod edit;
 mod error;
 mod extract;
 mod health;
@@ -11,6 +13,8 @@ mod intervals;
 mod job_request;
 mod job_view;
 mod jobs;
+mod merge_patch;
+mod operations;
 mod plugins;
 mod rules_view;
 mod tasks;
@@ -58,10 +62,18 @@ pub fn router(state: AppState) -> Router {
         .route("/plugins/{name}", upload.get(plugins::show))
         .route("/plugins/{name}/{digest}", delete(plugins::remove))
         .route("/jobs", get(jobs::list).post(jobs::create))
-        .route("/jobs/{job}", get(jobs::show).delete(jobs::remove))
-        .route("/jobs/{job}/trigger", post(jobs::trigger))
+        .route("/jobs/{job}", get(jobs::show).patch(edit::edit).delete(jobs::remove))
+        .route("/jobs/{job}/trigger", post(operations::trigger))
+        .route("/jobs/{job}/pause", post(operations::pause))
+        .route("/jobs/{job}/resume", post(operations::resume))
+        .route("/jobs/{job}/backfill", post(backfills::create))
+        .route("/jobs/{job}/backfills", get(backfills::list))
+        .route("/backfills/{backfill}", get(backfills::show))
+        .route("/backfills/{backfill}/cancel", post(backfills::cancel))
         .route("/jobs/{job}/intervals", get(intervals::list))
         .route("/intervals/{interval}", get(intervals::show))
+        .route("/intervals/{interval}/cancel", post(operations::cancel))
+        .route("/intervals/{interval}/retry", post(operations::retry))
         .route("/intervals/{interval}/logs", get(intervals::logs))
         .route("/intervals/{interval}/tasks", get(tasks::list))
         .route("/intervals/{interval}/tasks/{index}", get(tasks::show))

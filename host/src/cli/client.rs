@@ -64,6 +64,10 @@ impl Client {
         self.answer(self.agent.post(self.url(path)).send_json(body))
     }
 
+    pub(super) fn patch(&self, path: &[&str], body: &Value) -> Result<Answer, ClientError> {
+        self.answer(self.agent.patch(self.url(path)).send_json(body))
+    }
+
     /// Posts without a body.
     pub(super) fn command(&self, path: &[&str]) -> Result<Answer, ClientError> {
         self.answer(self.agent.post(self.url(path)).send_empty())

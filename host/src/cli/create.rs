@@ -76,6 +76,21 @@ pub struct NewJob {
     grant_dir: Vec<Value>,
 }
 
+/// A change of a job: the same flags as for a new one; what is not named stays.
+#[derive(Debug, clap::Args)]
+pub struct JobChange {
+    /// The job's id or name
+    #[arg(value_name = "JOB")]
+    target: String,
+
+    /// A field that gets its default again, such as after or interval_timeout
+    #[arg(long, value_name = "FIELD")]
+    unset: Vec<String>,
+
+    #[command(flatten)]
+    fields: NewJob,
+}
+
 /// How a task that failed is tried again.
 #[derive(Debug, clap::Args)]
 struct Retry {
@@ -103,8 +118,19 @@ struct Retry {
 impl NewJob {
     /// Returns the body of `POST /jobs`.
     pub(super) fn into_body(self) -> anyhow::Result<Value> {
+        ensure!(
+            self.file.is_some() || self.name.is_some() && self.plugin.is_some(),
+            "a job takes --name and --plugin, or --file"
+        );
+        let mut body = self.into_fields()?;
+        body.entry("type").or_insert_with(|| "manual".into());
+        Ok(Value::Object(body))
+    }
+
+    /// The fields that the file and the flags name.
+    fn into_fields(self) -> anyhow::Result<Map<String, Value>> {
         let mut body = self.base()?;
-        let kind = self.kind(&body);
+        let kind = self.kind();
         let retry = self.retry.laid_over(body.get("retry"));
         let rules = self.rules.into_fields(body.get("retention")).into_iter().chain(self.limits.into_fields());
         let flags = [
@@ -124,14 +150,11 @@ impl NewJob {
             ("grants", (!self.grant_dir.is_empty()).then(|| json!({ "directories": self.grant_dir }))),
         ];
         body.extend(flags.into_iter().chain(rules).filter_map(|(name, value)| Some((name.to_owned(), value?))));
-        Ok(Value::Object(body))
+        Ok(body)
     }
 
     fn base(&self) -> anyhow::Result<Map<String, Value>> {
-        let Some(file) = &self.file else {
-            ensure!(self.name.is_some() && self.plugin.is_some(), "a job takes --name and --plugin, or --file");
-            return Ok(Map::new());
-        };
+        let Some(file) = &self.file else { return Ok(Map::new()) };
         let text =
             if file.as_os_str() == "-" { io::read_to_string(io::stdin()) } else { std::fs::read_to_string(file) };
         let text = text.with_context(|| format!("cannot read {}", file.display()))?;
@@ -141,15 +164,25 @@ impl NewJob {
         }
     }
 
-    fn kind(&self, base: &Map<String, Value>) -> Option<String> {
+    /// The type that the flags say or imply.
+    fn kind(&self) -> Option<String> {
         let implied = match (&self.interval, &self.cron, self.rules.is_once()) {
-            (Some(_), ..) => "interval",
-            (_, Some(_), _) => "cron",
-            (.., true) => "once",
-            _ if base.contains_key("type") => return self.kind.clone(),
-            _ => "manual",
+            (Some(_), ..) => Some("interval"),
+            (_, Some(_), _) => Some("cron"),
+            (.., true) => Some("once"),
+            _ => None,
         };
-        self.kind.clone().or_else(|| Some(implied.to_owned()))
+        self.kind.clone().or_else(|| implied.map(str::to_owned))
+    }
+}
+
+impl JobChange {
+    /// Returns the job and the body of `PATCH /jobs/{id}`.
+    pub(super) fn into_patch(self) -> anyhow::Result<(String, Value)> {
+        let mut patch = self.fields.into_fields()?;
+        patch.extend(self.unset.into_iter().map(|field| (field, Value::Null)));
+        ensure!(!patch.is_empty(), "name what is to change: the flags are those of `job create`");
+        Ok((self.target, Value::Object(patch)))
     }
 }
 
@@ -208,6 +241,20 @@ mod tests {
     #[test]
     fn a_job_without_a_schedule_is_manual() {
         assert_eq!(body(&["--name=n", "--plugin=p"]), json!({ "name": "n", "plugin": "p", "type": "manual" }));
+    }
+
+    #[test]
+    fn a_change_holds_what_it_names_and_nothing_else() {
+        let matches = JobChange::augment_args(Command::new("edit").no_binary_name(true));
+        let patch = |flags: &[&str]| {
+            let matches = matches.clone().get_matches_from(flags);
+            JobChange::from_arg_matches(&matches).expect("valid flags").into_patch()
+        };
+        let (job, change) = patch(&["j", "--tasks=3", "--unset=after", "--retry-factor=3"]).unwrap();
+        assert_eq!((job.as_str(), change), ("j", json!({ "tasks": 3, "after": null, "retry": { "factor": 3.0 } })));
+        let (_, change) = patch(&["j", "--interval=30s"]).unwrap();
+        assert_eq!(change, json!({ "type": "interval", "interval": "30s" }));
+        assert!(patch(&["j"]).is_err());
     }
 
     #[test]

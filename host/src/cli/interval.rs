@@ -1,6 +1,7 @@
 use std::process::ExitCode;
 
 use serde::Deserialize;
+use serde_json::json;
 
 use super::client::Client;
 use super::job::job_id;
@@ -32,6 +33,26 @@ pub enum IntervalCommand {
     Watch {
         /// The interval's id
         id: String,
+    },
+
+    /// End an open interval; its running tasks are interrupted
+    Cancel {
+        /// The interval's id
+        id: String,
+
+        /// Why, for whoever looks at the interval
+        #[arg(long)]
+        reason: Option<String>,
+    },
+
+    /// Run what failed of an ended interval, or was cut off, again
+    Retry {
+        /// The interval's id
+        id: String,
+
+        /// Watch the interval to its end; the exit code is 1 unless it succeeds
+        #[arg(long)]
+        watch: bool,
     },
 
     /// List the tasks of an interval that there is something to say about
@@ -101,6 +122,16 @@ pub(super) fn run(command: IntervalCommand, client: &Client, output: Output) -> 
         }
         IntervalCommand::Show { id } => output.show(&client.get(&["intervals", &id], &[])?, shown)?,
         IntervalCommand::Watch { id } => return watch::watch(&id, client, output),
+        IntervalCommand::Cancel { id, reason } => {
+            output.show(&client.post(&["intervals", &id, "cancel"], &json!({ "reason": reason }))?, shown)?;
+        }
+        IntervalCommand::Retry { id, watch } => {
+            let answer = client.command(&["intervals", &id, "retry"])?;
+            if watch {
+                return watch::watch(&id, client, output);
+            }
+            output.show(&answer, shown)?;
+        }
         IntervalCommand::Tasks { id, state } => pages::print_tasks(&id, state.as_deref(), client, output)?,
         IntervalCommand::Logs { id, index } => pages::print_logs(&id, index, client, output)?,
     }

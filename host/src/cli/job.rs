@@ -2,10 +2,11 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use super::backfill::{self, NewBackfill};
 use super::client::Client;
-use super::create::NewJob;
+use super::create::{JobChange, NewJob};
 use super::output::Output;
 use super::table;
 use super::watch;
@@ -30,10 +31,36 @@ pub enum JobCommand {
         /// The job's id or name
         job: String,
 
+        /// The same key starts one interval only, however often it is sent
+        #[arg(long, value_name = "KEY")]
+        idempotency_key: Option<String>,
+
         /// Watch the interval to its end; the exit code is 1 unless it succeeds
         #[arg(long)]
         watch: bool,
     },
+
+    /// Change a job; its open intervals go on as they began
+    Edit(Box<JobChange>),
+
+    /// Keep a job from firing by itself; its open intervals go on
+    Pause {
+        /// The job's id or name
+        job: String,
+
+        /// Why, for whoever looks at the job
+        #[arg(long)]
+        reason: Option<String>,
+    },
+
+    /// Let a paused job fire again
+    Resume {
+        /// The job's id or name
+        job: String,
+    },
+
+    /// Run past firings of a job's schedule, or run them again
+    Backfill(NewBackfill),
 
     /// Delete a job
     Delete {
@@ -58,6 +85,9 @@ struct Job {
     cron: Option<String>,
     timezone: Option<String>,
     status: String,
+    pause_reason: Option<String>,
+    failures_in_a_row: Option<u32>,
+    warning: Option<String>,
     enable_recovery: Option<bool>,
     max_parallel: Option<u32>,
     timeout: Option<String>,
@@ -87,13 +117,26 @@ pub(super) fn run(command: JobCommand, client: &Client, output: Output) -> anyho
         JobCommand::Create(job) => output.show(&client.post(&["jobs"], &job.into_body()?)?, shown)?,
         JobCommand::List => output.show(&client.get(&["jobs"], &[])?, listed)?,
         JobCommand::Show { job } => output.show(&client.get(&["jobs", &job_id(&job, client)?], &[])?, shown)?,
-        JobCommand::Trigger { job, watch } => {
-            let answer = client.command(&["jobs", &job_id(&job, client)?, "trigger"])?;
+        JobCommand::Trigger { job, idempotency_key, watch } => {
+            let body = json!({ "idempotency_key": idempotency_key });
+            let answer = client.post(&["jobs", &job_id(&job, client)?, "trigger"], &body)?;
             if watch {
                 return watch::watch(&answer.read::<Triggered>()?.interval_id, client, output);
             }
             output.show(&answer, |triggered: Triggered| triggered.interval_id)?;
         }
+        JobCommand::Edit(change) => {
+            let (job, patch) = change.into_patch()?;
+            output.show(&client.patch(&["jobs", &job_id(&job, client)?], &patch)?, shown)?;
+        }
+        JobCommand::Pause { job, reason } => {
+            let path = ["jobs", &job_id(&job, client)?, "pause"];
+            output.show(&client.post(&path, &json!({ "reason": reason }))?, shown)?;
+        }
+        JobCommand::Resume { job } => {
+            output.show(&client.command(&["jobs", &job_id(&job, client)?, "resume"])?, shown)?;
+        }
+        JobCommand::Backfill(backfill) => backfill::create(backfill, client, output)?,
         JobCommand::Delete { job } => {
             let answer = client.delete(&["jobs", &job_id(&job, client)?])?;
             output.tell(&answer, || format!("deleted {}", table::printable(&job)))?;
@@ -137,6 +180,9 @@ fn shown(job: Job) -> String {
         ("plugin", Some(job.plugin)),
         ("fires", Some(schedule)),
         ("status", Some(job.status)),
+        ("paused", job.pause_reason),
+        ("failures in a row", job.failures_in_a_row.filter(|count| *count > 0).map(|count| count.to_string())),
+        ("warning", job.warning),
         ("recovery", job.enable_recovery.map(|on| if on { "on" } else { "off" }.into())),
         ("max parallel", job.max_parallel.map(|lanes| lanes.to_string())),
         ("timeout", job.timeout),

@@ -3,6 +3,7 @@
 //!
 //! Knows the API's JSON; must never know the engine, the store or the sandbox.
 
+mod backfill;
 mod client;
 mod create;
 mod interval;
@@ -39,13 +40,17 @@ pub enum Command {
     #[command(subcommand)]
     Plugin(plugin::PluginCommand),
 
-    /// Create, list, show, trigger and delete jobs
+    /// Create, list, show, change, pause, trigger, backfill and delete jobs
     #[command(subcommand)]
     Job(job::JobCommand),
 
-    /// List, show and watch the intervals of a job
+    /// List, show, watch, cancel and retry the intervals of a job
     #[command(subcommand)]
     Interval(interval::IntervalCommand),
+
+    /// List, show and cancel backfills
+    #[command(subcommand)]
+    Backfill(backfill::BackfillCommand),
 }
 
 /// Runs one client command to its end.
@@ -58,6 +63,7 @@ pub fn run(command: Command, connection: &Connection) -> anyhow::Result<ExitCode
         Command::Plugin(command) => plugin::run(command, &client, output),
         Command::Job(command) => job::run(command, &client, output),
         Command::Interval(command) => interval::run(command, &client, output),
+        Command::Backfill(command) => backfill::run(command, &client, output),
     };
     match ended {
         Err(error) if error.is::<OutputClosed>() => Ok(ExitCode::SUCCESS),

@@ -95,7 +95,8 @@ impl HeldSegment {
             Some(event) => leased.next(event).expect("a leased segment takes both endings"),
             None => leased,
         };
-        SegmentUpdate { number: self.segment.span.number, state, progress: self.segment.progress.clone(), revision }
+        let LeasedSegment { span, epoch, ref progress, .. } = self.segment;
+        SegmentUpdate { number: span.number, epoch, state, progress: progress.clone(), revision }
     }
 
     fn offset(&self, index: TaskIndex) -> u32 {

@@ -48,6 +48,11 @@ uuid_id!(
     IncarnationId
 );
 
+uuid_id!(
+    /// A backfill: a past range of a job's schedule that is run again.
+    BackfillId
+);
+
 /// The index of a task in its interval: `0..total`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -1,6 +1,6 @@
 //! One firing of a job.
 
-use super::ids::{IntervalId, JobId};
+use super::ids::{BackfillId, IntervalId, JobId};
 use super::timestamp::Timestamp;
 use std::fmt::{self, Display, Formatter};
 use std::str::FromStr;
@@ -53,7 +53,7 @@ impl IntervalState {
 
     /// Returns the state after `event`; the only way an interval changes state.
     pub fn next(self, event: IntervalEvent) -> Result<Self, IllegalTransition> {
-        use IntervalEvent::{Abandoned, Cancelled, CutShort, Ended, PlanFailed, Planned, TimedOut};
+        use IntervalEvent::{Abandoned, Cancelled, CutShort, Ended, PlanFailed, Planned, Reopened, TimedOut};
         match (self, event) {
             (Self::Pending, Planned) => Ok(Self::Running),
             (Self::Pending, PlanFailed) => Ok(Self::Failed),
@@ -61,6 +61,8 @@ impl IntervalState {
             (Self::Running, Ended(End::Failed) | TimedOut | CutShort) => Ok(Self::Failed),
             (Self::Pending | Self::Running, Cancelled) => Ok(Self::Cancelled),
             (Self::Pending | Self::Running, Abandoned) => Ok(Self::Abandoned),
+            (Self::Failed | Self::Cancelled, Reopened(Reopening::Planned)) => Ok(Self::Running),
+            (Self::Failed | Self::Cancelled, Reopened(Reopening::Unplanned)) => Ok(Self::Pending),
             (from, event) => Err(IllegalTransition { from, event }),
         }
     }
@@ -106,6 +108,17 @@ pub enum IntervalEvent {
     Cancelled,
     /// It is not, or cannot be, recovered.
     Abandoned,
+    /// A person wants what has not completed to run again.
+    Reopened(Reopening),
+}
+
+/// What an interval that is opened again goes on from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reopening {
+    /// Its plan and the progress of its tasks.
+    Planned,
+    /// Nothing: it never had a plan.
+    Unplanned,
 }
 
 /// How an interval ends by itself.
@@ -133,7 +146,10 @@ pub enum Origin {
     /// A person or a client.
     Trigger,
     /// A past firing that is run, or run again.
-    Backfill,
+    Backfill {
+        /// What it is part of.
+        backfill: BackfillId,
+    },
     /// The end of an interval of another job.
     Chain {
         /// That interval.
@@ -157,7 +173,7 @@ impl Origin {
         match self {
             Self::Schedule => "schedule",
             Self::Trigger => "trigger",
-            Self::Backfill => "backfill",
+            Self::Backfill { .. } => "backfill",
             Self::Chain { .. } => "chain",
             Self::Fallback { .. } => "fallback",
             Self::Upgrade { .. } => "upgrade",
@@ -186,37 +202,32 @@ mod tests {
 
     #[test]
     fn an_interval_moves_only_along_the_drawn_arrows() {
-        use IntervalState::{Abandoned, Cancelled, Failed, Pending, Running, Succeeded};
-        let events = [
-            IntervalEvent::Planned,
-            IntervalEvent::PlanFailed,
-            IntervalEvent::Ended(End::Succeeded),
-            IntervalEvent::Ended(End::Failed),
-            IntervalEvent::TimedOut,
-            IntervalEvent::CutShort,
-            IntervalEvent::Cancelled,
-            IntervalEvent::Abandoned,
-        ];
+        use IntervalEvent::{Abandoned, Cancelled, CutShort, Ended, PlanFailed, Planned, Reopened, TimedOut};
+        use IntervalState as State;
         let arrows = [
-            (Pending, [Some(Running), Some(Failed), None, None, None, None, Some(Cancelled), Some(Abandoned)]),
-            (
-                Running,
-                [
-                    None,
-                    None,
-                    Some(Succeeded),
-                    Some(Failed),
-                    Some(Failed),
-                    Some(Failed),
-                    Some(Cancelled),
-                    Some(Abandoned),
-                ],
-            ),
+            (State::Pending, Planned, State::Running),
+            (State::Pending, PlanFailed, State::Failed),
+            (State::Pending, Cancelled, State::Cancelled),
+            (State::Pending, Abandoned, State::Abandoned),
+            (State::Running, Ended(End::Succeeded), State::Succeeded),
+            (State::Running, Ended(End::Failed), State::Failed),
+            (State::Running, TimedOut, State::Failed),
+            (State::Running, CutShort, State::Failed),
+            (State::Running, Cancelled, State::Cancelled),
+            (State::Running, Abandoned, State::Abandoned),
+            (State::Failed, Reopened(Reopening::Planned), State::Running),
+            (State::Failed, Reopened(Reopening::Unplanned), State::Pending),
+            (State::Cancelled, Reopened(Reopening::Planned), State::Running),
+            (State::Cancelled, Reopened(Reopening::Unplanned), State::Pending),
         ];
         for (state, name) in NAMES {
-            let drawn = arrows.iter().find(|arrow| arrow.0 == state).map_or([None; 8], |arrow| arrow.1);
-            assert_eq!(events.map(|event| state.next(event).ok()), drawn, "{name}");
-            assert_eq!(state.is_open(), drawn.iter().any(Option::is_some), "{name}");
+            for (_, event, _) in arrows {
+                let drawn = arrows.iter().find(|arrow| arrow.0 == state && arrow.1 == event).map(|arrow| arrow.2);
+                assert_eq!(state.next(event).ok(), drawn, "{name} {event:?}");
+            }
+            // A person alone opens it again.
+            let goes_on = arrows.iter().any(|arrow| arrow.0 == state && !matches!(arrow.1, Reopened(_)));
+            assert_eq!(state.is_open(), goes_on, "{name}");
             assert_eq!(name.parse(), Ok(state));
         }
     }

@@ -208,6 +208,11 @@ pub struct CurrentInterval {
 }
 
 impl Job {
+    /// Its first firing after an instant.
+    pub fn next_firing(&self, after: Timestamp) -> Option<NextFiring> {
+        self.spec.schedule.next_after(after).map(|at| NextFiring { scheduled_at: at, fire_at: at })
+    }
+
     /// A job as it begins: active, with no interval yet.
     pub fn new(id: JobId, spec: JobSpec, now: Timestamp) -> Self {
         let next = spec.schedule.next_after(now).map(|at| NextFiring { scheduled_at: at, fire_at: at });

@@ -3,6 +3,8 @@
 //! Owns the words of the product (job, interval, stage, segment, task, lease), their state machines and their
 //! arithmetic. Knows nothing of databases, wasm, HTTP, clocks or tasks of an async runtime.
 
+pub mod backfill;
+pub mod chain;
 pub mod cut;
 pub mod digest;
 mod held_segment;
@@ -13,16 +15,19 @@ pub mod job;
 pub mod judgement;
 pub mod lanes;
 pub mod lease;
+pub mod pausing;
 pub mod plan;
 pub mod progress;
 pub mod rate;
 pub mod recovery;
+pub mod reopening;
 pub mod retry;
 pub mod rules;
 pub mod schedule;
 pub mod segment;
 pub mod stage;
 pub mod stage_graph;
+pub mod streak;
 pub mod task;
 pub mod timestamp;
 pub mod worklist;

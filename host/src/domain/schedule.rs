@@ -184,6 +184,18 @@ impl Schedule {
         }
     }
 
+    /// The first firing at an instant or after it. A grid reaches back before its anchor, too: what a job would have
+    /// fired then can be made up for.
+    pub fn first_from(&self, from: Timestamp) -> Option<Timestamp> {
+        match self {
+            Self::Every { period, anchor } => {
+                let passed = (from.ms() - 1 - anchor.ms()).div_euclid(period.ms());
+                Some(Timestamp::from_ms(anchor.ms() + (passed + 1) * period.ms()))
+            }
+            other => other.next_after(Timestamp::from_ms(from.ms() - 1)),
+        }
+    }
+
     /// What is due at `now` for a job whose next firing was to be at `next_at`; none where nothing is.
     ///
     /// The work is bounded however long no host has looked.

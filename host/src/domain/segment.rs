@@ -70,6 +70,8 @@ pub enum SegmentEvent {
     },
     /// Its owner gave it back or died.
     OwnerGone,
+    /// What has not completed of it runs again.
+    Reopened,
 }
 
 /// An event that cannot happen in this state: a fault of the program, or rows changed by hand.
@@ -83,10 +85,10 @@ pub struct IllegalTransition {
 impl SegmentState {
     /// Returns the state after `event`; the only way a segment changes state.
     pub fn next(self, event: SegmentEvent) -> Result<Self, IllegalTransition> {
-        use SegmentEvent::{AllSettled, Claimed, OwnerGone, RetriesPending, StageOpened};
+        use SegmentEvent::{AllSettled, Claimed, OwnerGone, Reopened, RetriesPending, StageOpened};
         use SegmentState::{Blocked, Done, Free, Leased, Waiting};
         match (self, event) {
-            (Blocked, StageOpened) | (Leased { .. }, OwnerGone) => Ok(Free),
+            (Blocked, StageOpened) | (Leased { .. }, OwnerGone) | (Done | Waiting { .. } | Free, Reopened) => Ok(Free),
             (Free | Waiting { .. }, Claimed { owner }) => Ok(Leased { owner }),
             (Leased { .. }, AllSettled) => Ok(Done),
             (Leased { .. }, RetriesPending { until }) => Ok(Waiting { until }),
@@ -98,7 +100,7 @@ impl SegmentState {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use SegmentEvent::{AllSettled, Claimed, OwnerGone, RetriesPending, StageOpened};
+    use SegmentEvent::{AllSettled, Claimed, OwnerGone, Reopened, RetriesPending, StageOpened};
     use SegmentState::{Blocked, Done, Free, Leased, Waiting};
 
     #[test]
@@ -106,7 +108,7 @@ mod tests {
         let owner = IncarnationId::generate();
         let until = Timestamp::from_ms(7);
         let states = [Blocked, Free, Leased { owner }, Waiting { until }, Done];
-        let events = [StageOpened, Claimed { owner }, AllSettled, RetriesPending { until }, OwnerGone];
+        let events = [StageOpened, Claimed { owner }, AllSettled, RetriesPending { until }, OwnerGone, Reopened];
         let arrows = [
             (Blocked, StageOpened, Free),
             (Free, Claimed { owner }, Leased { owner }),
@@ -114,6 +116,9 @@ mod tests {
             (Leased { owner }, AllSettled, Done),
             (Leased { owner }, RetriesPending { until }, Waiting { until }),
             (Leased { owner }, OwnerGone, Free),
+            (Done, Reopened, Free),
+            (Waiting { until }, Reopened, Free),
+            (Free, Reopened, Free),
         ];
         for from in states {
             for event in events {

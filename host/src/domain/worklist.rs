@@ -60,6 +60,8 @@ pub enum Settlement {
 pub struct SegmentUpdate {
     /// The segment's place in the interval.
     pub number: u32,
+    /// The claim that the update rests on; the row of another one is not changed.
+    pub epoch: u32,
     /// The state that it has after the write.
     pub state: SegmentState,
     /// How far it is after the write.

@@ -9,7 +9,7 @@ use crate::domain::worklist::{Start, Worklist};
 use crate::sandbox::{
     CallReport, Callable, GrantedDirectory, JobInput, KeyReader, Limits, PlanOutput, Surroundings, TaskInput,
 };
-use crate::store::{OpenInterval, Store};
+use crate::store::{HeldInterval, OpenInterval, Store};
 use futures::FutureExt as _;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -81,6 +81,11 @@ impl ActiveInterval {
     /// The lanes' tasks, so that they can be let go.
     pub(super) fn lanes(&self) -> MutexGuard<'_, JoinSet<()>> {
         self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Which interval it is, and which life of it.
+    pub(super) fn held(&self) -> HeldInterval {
+        HeldInterval { id: self.open.id, reopened: Some(self.open.reopened) }
     }
 
     /// How many lanes the job allows.

@@ -76,7 +76,13 @@ impl Recorder {
     /// this incarnation is dead.
     async fn give_up_lost(&self, part: &mut Batch, round: &mut Round) -> Result<(), StoreError> {
         let all = intervals(part);
-        let mut lost = self.store.ended_among(&all).await?;
+        let known = round.intervals.iter().filter(|interval| all.contains(&interval.open.id));
+        let (over, held): (Vec<_>, Vec<_>) = known.partition(|interval| interval.desk().is_over);
+        let held: Vec<_> = held.iter().map(|interval| interval.held()).collect();
+        let mut lost = self.store.ended_among(&held).await?;
+        // Of an interval that was let go and has been taken up anew since, only the new life counts.
+        let over = over.iter().map(|interval| interval.open.id);
+        lost.extend(over.filter(|id| held.iter().all(|held| held.id != *id)));
         if lost.is_empty() {
             lost = match self.store.renew_incarnation(self.owner, self.clock.now()).await {
                 Err(StoreError::LeaseLost(_)) => {

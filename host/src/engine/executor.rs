@@ -9,7 +9,7 @@ use super::{lane, planner};
 use crate::domain::ids::{IntervalId, SegmentId};
 use crate::domain::segment;
 use crate::domain::timestamp::Timestamp;
-use crate::store::{Claim, Store, StoreError};
+use crate::store::{Claim, HeldInterval, Store, StoreError};
 use crate::wakeup::Wakeup;
 use async_trait::async_trait;
 use std::collections::HashMap;
@@ -121,10 +121,10 @@ impl Drop for Beginning {
 
 impl Executor {
     /// The intervals that it works on.
-    pub(super) fn working_on(&self) -> Vec<IntervalId> {
-        let mut intervals: Vec<_> = lock(&self.active).keys().copied().collect();
-        intervals.extend(lock(&self.beginning).keys());
-        intervals
+    pub(super) fn working_on(&self) -> Vec<HeldInterval> {
+        let mut held: Vec<_> = lock(&self.active).values().map(|active| active.held()).collect();
+        held.extend(lock(&self.beginning).keys().map(|id| HeldInterval { id: *id, reopened: None }));
+        held
     }
 
     /// Lets go of an interval that has ended elsewhere.
@@ -180,7 +180,13 @@ impl Executor {
     async fn claim(&self, interval: &ActiveInterval, now: Timestamp) -> Result<bool, StoreError> {
         let tasks = interval.open.stages.iter().map(|stage| stage.tasks).max().unwrap_or(1);
         let limit = (2 * interval.lanes_max()).div_ceil(segment::length_for(tasks));
-        let claim = Claim { owner: self.loader.owner, interval: interval.open.id, limit, now };
+        let claim = Claim {
+            owner: self.loader.owner,
+            interval: interval.open.id,
+            reopened: interval.open.reopened,
+            limit,
+            now,
+        };
         let segments = match self.store.claim_segments(claim).await {
             Err(error @ StoreError::Unreadable { .. }) => {
                 interval.abandon();

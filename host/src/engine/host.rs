@@ -1,5 +1,7 @@
 //! Starts the engine's loops and stops them in order.
 
+use super::backfill::Backfiller;
+use super::ended::EndedIntervals;
 use super::executor::Executor;
 use super::heartbeat::Heartbeat;
 use super::loader::Loader;
@@ -26,6 +28,11 @@ use tracing::{info, warn};
 /// How long the loops wait when nothing nudges them and nothing is known to be due sooner.
 const EXECUTE_EVERY: Duration = Duration::from_secs(1);
 const SCHEDULE_EVERY: Duration = Duration::from_secs(10);
+
+/// A cancelled interval's tasks are interrupted within a second, also where another host was asked to cancel it.
+const NOTICE_ENDED_EVERY: Duration = Duration::from_millis(250);
+
+const BACKFILL_EVERY: Duration = Duration::from_secs(5);
 
 /// `jobs.interval_progress` is current to the second.
 const PUBLISH_EVERY: Duration = Duration::from_secs(1);
@@ -102,7 +109,9 @@ impl Engine {
         recoverer.check_at_start(started_at).await?;
         let scheduler = Scheduler::new(Arc::clone(&store), recovery.is_enabled, wakeups.executor.clone());
         let heartbeat = Heartbeat { store: Arc::clone(&store), owner, trust, dethroned: dethroned.clone() };
+        let backfiller = Backfiller::new(Arc::clone(&store), recovery.is_enabled, wakeups.executor.clone());
         let publisher = Publisher { executor: Arc::clone(&executor) };
+        let ended = EndedIntervals { executor: Arc::clone(&executor) };
 
         let mut engine = Self {
             store,
@@ -114,11 +123,13 @@ impl Engine {
             stop,
             dethroned,
         };
-        // The heartbeat goes on while running tasks end, so it is not stopped with the others.
+        // These two go on while running tasks end, so they are not stopped with the others.
         engine.spawn(heartbeat, HEARTBEAT_EVERY, Wakeup::default(), engine.dethroned.clone());
+        engine.spawn(ended, NOTICE_ENDED_EVERY, wakeups.ended, engine.dethroned.clone());
         engine.spawn(scheduler, SCHEDULE_EVERY, wakeups.scheduler, engine.stop.clone());
         engine.spawn(recoverer, recovery.check_every, Wakeup::default(), engine.stop.clone());
         engine.spawn(publisher, PUBLISH_EVERY, Wakeup::default(), engine.stop.clone());
+        engine.spawn(backfiller, BACKFILL_EVERY, wakeups.backfiller, engine.stop.clone());
         engine.spawn(executor, EXECUTE_EVERY, wakeups.executor, engine.stop.clone());
         Ok(engine)
     }

@@ -4,8 +4,10 @@
 //! clock; never HTTP. It meets the API only in rows.
 
 mod active;
+mod backfill;
 mod commit;
 mod component;
+mod ended;
 mod executor;
 mod fallback;
 mod heartbeat;
@@ -21,6 +23,8 @@ mod scheduler;
 mod tick;
 mod turnstile;
 
+pub use backfill::Backfiller;
+pub use ended::EndedIntervals;
 pub use executor::Executor;
 pub use heartbeat::Heartbeat;
 pub use host::{Engine, EngineParts};

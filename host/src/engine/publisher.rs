@@ -1,4 +1,4 @@
-//! Shows each second how far the running intervals are, and notices those that a person has ended.
+//! Shows each second how far the running intervals are.
 
 use super::executor::Executor;
 use super::tick::Tick;
@@ -17,15 +17,10 @@ impl Tick for Publisher {
     const NAME: &'static str = "publisher";
 
     async fn tick(&self, _now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
-        let intervals = self.executor.working_on();
-        if intervals.is_empty() {
-            return Ok(None);
+        let intervals: Vec<_> = self.executor.working_on().iter().map(|held| held.id).collect();
+        if !intervals.is_empty() {
+            self.executor.store.publish_progress(&intervals).await?;
         }
-        let store = &self.executor.store;
-        for ended in store.ended_among(&intervals).await? {
-            self.executor.abandon(ended);
-        }
-        store.publish_progress(&intervals).await?;
         Ok(None)
     }
 }

@@ -194,7 +194,10 @@ impl Recorder {
         }
         let now = self.clock.now();
         let wants_more = round.intervals.iter().filter(|interval| wants_more(interval, now)).count() > 0;
-        if recorded.has_opened || round.has_retries || round.has_refused || round.has_cleared || wants_more {
+        let has_ended = !recorded.ended.is_empty();
+        let may_begin_more = recorded.has_opened || round.has_retries || round.has_refused || round.has_cleared;
+        // What has ended may have fired another job.
+        if has_ended || may_begin_more || wants_more {
             self.executor.nudge();
         }
     }

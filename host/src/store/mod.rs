@@ -3,15 +3,18 @@
 //! The only folder that names sqlx. Knows nothing of wasm, HTTP or of when its methods are called.
 
 mod error;
+mod operations;
 mod records;
 mod sqlite;
 
 pub use error::StoreError;
+pub use operations::*;
 pub use records::*;
 pub use sqlite::SqliteStore;
 
+use crate::domain::backfill::{Backfill, History};
 use crate::domain::digest::Digest;
-use crate::domain::ids::{IncarnationId, IntervalId, JobId, SegmentId, TaskIndex};
+use crate::domain::ids::{BackfillId, IncarnationId, IntervalId, JobId, SegmentId, TaskIndex};
 use crate::domain::job::Job;
 use crate::domain::plan::Plan;
 use crate::domain::stage_graph::StageGraph;
@@ -66,9 +69,18 @@ pub trait Store: Send + Sync {
     /// All jobs that are not deleted, the oldest first. Damaged rows are left out and reported.
     async fn jobs(&self) -> Result<Vec<Job>>;
 
-    /// Deletes a job: it fires no more, its open intervals are cancelled and their hosts lose their leases, its keys
-    /// go. False where there is none.
-    async fn delete_job(&self, job: JobId, now: Timestamp) -> Result<bool>;
+    /// Deletes a job: it fires no more, its open intervals and backfills are cancelled and their hosts lose their
+    /// leases, its keys go. Not one for whose end other jobs wait.
+    async fn delete_job(&self, job: JobId, now: Timestamp) -> Result<JobDeletion>;
+
+    /// Keeps a change of a job. Open intervals have their own copy of its work, and go on as they began.
+    async fn edit_job(&self, edit: &JobEdit) -> Result<Edited>;
+
+    /// Keeps a job from firing by itself; its open intervals go on. False where there is none that is active.
+    async fn pause_job(&self, job: JobId, reason: &str, now: Timestamp) -> Result<bool>;
+
+    /// Lets a paused job fire again and forgets its failures in a row. False where there is none that is paused.
+    async fn resume_job(&self, resume: &Resume, now: Timestamp) -> Result<bool>;
 
     /// Jobs whose `next_fire_at` has come, the most overdue first. Damaged rows are left out and reported; `Unreadable`
     /// where all of them are damaged.
@@ -82,8 +94,38 @@ pub trait Store: Send + Sync {
     /// faster, or the firing has an interval already.
     async fn fire(&self, decisions: &[FiringDecision]) -> Result<Vec<bool>>;
 
-    /// Starts an interval beside the schedule; false where there is no such job.
-    async fn trigger(&self, interval: &NewInterval) -> Result<bool>;
+    /// Starts an interval beside the schedule. The same key of the same job starts one interval only, however often
+    /// it comes.
+    async fn trigger(&self, interval: &NewInterval, idempotency_key: Option<&str>) -> Result<Triggered>;
+
+    /// Ends an open interval as cancelled: its hosts lose their leases.
+    async fn cancel_interval(&self, interval: IntervalId, reason: &str, now: Timestamp) -> Result<Cancellation>;
+
+    /// Opens an interval that failed or was cancelled again: what has not completed of it runs with fresh retries, on
+    /// the version that it started with.
+    async fn retry_interval(&self, interval: IntervalId, now: Timestamp) -> Result<Retrial>;
+
+    /// Keeps a new backfill; false where there is no such job.
+    async fn create_backfill(&self, backfill: &Backfill) -> Result<bool>;
+
+    /// A backfill.
+    async fn backfill(&self, backfill: BackfillId) -> Result<Option<BackfillRecord>>;
+
+    /// The backfills of a job, the newest first, at most `limit`.
+    async fn backfills_of(&self, job: JobId, limit: u32) -> Result<Vec<BackfillRecord>>;
+
+    /// Ends a backfill that runs, and cancels its open intervals. False where there is none that runs.
+    async fn cancel_backfill(&self, backfill: BackfillId, now: Timestamp) -> Result<bool>;
+
+    /// Backfills that run, the oldest of each job. Damaged rows are left out and reported.
+    async fn running_backfills(&self) -> Result<Vec<RunningBackfill>>;
+
+    /// What became of a job's firings in `from..=until`, whatever fired them but triggers and chains.
+    async fn firing_history(&self, job: JobId, from: Timestamp, until: Timestamp) -> Result<History>;
+
+    /// Takes a backfill's next step, and ends the backfill where its range is dealt with and nothing of it is open.
+    /// False where another host was faster or, for a step that fires, a live interval of the job is open.
+    async fn advance_backfill(&self, step: &BackfillStep, now: Timestamp) -> Result<bool>;
 
     /// Takes intervals that need a plan, those of the highest priority first and the oldest among these; those that `owner` has taken before are among them.
     /// A dead incarnation gets none.
@@ -154,8 +196,8 @@ pub trait Store: Send + Sync {
     /// Tasks that it let go in flight count as duplicates.
     async fn give_back(&self, owner: IncarnationId, segments: &[SegmentId]) -> Result<()>;
 
-    /// Those of the intervals that have ended, so that no host may work on them any more.
-    async fn ended_among(&self, intervals: &[IntervalId]) -> Result<Vec<IntervalId>>;
+    /// Those of the intervals that have ended, if only to be reopened since: whoever works on them must let go.
+    async fn ended_among(&self, intervals: &[HeldInterval]) -> Result<Vec<IntervalId>>;
 
     /// Brings `jobs.interval_progress` up to date for the intervals on which an incarnation works.
     async fn publish_progress(&self, intervals: &[IntervalId]) -> Result<()>;

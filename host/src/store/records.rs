@@ -1,7 +1,7 @@
 //! What goes into the store and comes out of it.
 
 use crate::domain::digest::Digest;
-use crate::domain::ids::{IncarnationId, IntervalId, JobId, TaskIndex};
+use crate::domain::ids::{BackfillId, IncarnationId, IntervalId, JobId, TaskIndex};
 use crate::domain::interval::{Firing, IntervalState};
 use crate::domain::job::{Counts, Job, NextFiring, WorkSpec};
 use crate::domain::plan::Stage;
@@ -123,6 +123,8 @@ pub struct OpenInterval {
     pub is_tracked: bool,
     /// How often its plan has failed.
     pub plan_attempts: u32,
+    /// How often it was opened again after its end.
+    pub reopened: u32,
     /// Its own copy of what the job asks for.
     pub work: WorkSpec,
     /// Its stages; empty before it has a plan.
@@ -136,6 +138,8 @@ pub struct Claim {
     pub owner: IncarnationId,
     /// Of which interval.
     pub interval: IntervalId,
+    /// How often that had been reopened when the owner took it up: it gets nothing of a later life.
+    pub reopened: u32,
     /// At most this many.
     pub limit: u32,
     /// Waiting segments that are due by now are claimable.
@@ -247,6 +251,12 @@ pub struct IntervalRecord {
     pub origin: String,
     /// The interval whose place it takes.
     pub replaces: Option<IntervalId>,
+    /// The interval of another job whose end fired it.
+    pub caused_by: Option<IntervalId>,
+    /// The backfill that it is part of.
+    pub backfill: Option<BackfillId>,
+    /// How often it was opened again after its end.
+    pub reopened: u32,
     /// How far it is.
     pub state: IntervalState,
     /// Why it is so, where that is not plain.

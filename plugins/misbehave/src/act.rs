@@ -39,6 +39,8 @@ pub(crate) enum Act {
         #[serde(default)]
         stuck: Vec<u32>,
     },
+    /// Adds a byte to `directory/beats-{index}` every `ms`, for ever.
+    Beat { directory: String, ms: u64 },
     /// Logs the keys `task/...` that are there, sets `task/{index}`, and checks that it sees its own write.
     Keys { then: Option<Ending> },
     /// Plans three stages; every stage checks that the one before it is complete and visible.
@@ -77,6 +79,7 @@ impl Act {
                 let ms = if stuck.contains(&task.index()) { 3_600_000 } else { ms };
                 outside::witness(task, &directory).map(|()| sleep(ms))
             }
+            Self::Beat { directory, ms } => outside::beat(task.index(), &directory, ms),
             Self::Keys { then } => promises::keys(task, then),
             Self::Stages => promises::stage(task),
             Self::Unsupported => Ok(refused::ask()),

@@ -3,7 +3,9 @@
 use latchwork_sdk::{Task, TaskError};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::{env, fs::File, path::Path};
+use std::io::Write as _;
+use std::time::Duration;
+use std::{env, fs::File, path::Path, thread};
 
 /// Leaves a file that says: this attempt at this task was made.
 pub(crate) fn witness(task: &Task, directory: &str) -> Result<(), TaskError> {
@@ -12,6 +14,16 @@ pub(crate) fn witness(task: &Task, directory: &str) -> Result<(), TaskError> {
     match File::create_new(&path) {
         Ok(_) => Ok(()),
         Err(error) => Err(TaskError::fatal(format!("cannot create {}: {error}", path.display()))),
+    }
+}
+
+/// Shows that it runs, again and again; sleeps in between.
+pub(crate) fn beat(index: u32, directory: &str, ms: u64) -> Result<Value, TaskError> {
+    let path = Path::new(directory).join(format!("beats-{index}"));
+    let mut beats = File::options().create(true).append(true).open(path)?;
+    loop {
+        beats.write_all(b".")?;
+        thread::sleep(Duration::from_millis(ms));
     }
 }
 

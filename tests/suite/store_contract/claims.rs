@@ -26,7 +26,7 @@ async fn claims_at_the_same_time_share_the_segments_without_overlap() {
     for number in 0..8 {
         let (store, owner) = (std::sync::Arc::clone(&world.store), world.host(&format!("host {number}"), START).await);
         claims.spawn(async move {
-            let claim = Claim { owner, interval, limit: 5, now: START };
+            let claim = Claim { owner, interval, reopened: 0, limit: 5, now: START };
             store.claim_segments(claim).await.unwrap().iter().map(|segment| segment.span.number).collect::<Vec<_>>()
         });
     }
@@ -46,7 +46,7 @@ async fn a_claim_hands_over_the_segment_as_it_is_and_a_larger_epoch_each_time() 
     hands.record(&world).await.unwrap();
     world.end_incarnation(owner, START).await.unwrap();
     let heir = world.host("b", START).await;
-    let claim = Claim { owner: heir, interval, limit: 9, now: START };
+    let claim = Claim { owner: heir, interval, reopened: 0, limit: 9, now: START };
     let segments = world.claim_segments(claim).await.unwrap();
     let last = &segments[1];
     assert_eq!((last.span.number, last.span.stage, last.span.first, last.span.length, last.epoch), (1, 0, 64, 6, 2));
@@ -70,7 +70,7 @@ async fn a_segment_that_waits_for_a_retry_is_claimable_when_that_is_due() {
     assert!(world.claimable_intervals(at(9), &[], 9).await.unwrap().is_empty());
     assert!(world.claim(owner, interval, at(9), 9).await.is_empty());
     assert_eq!(world.claimable_intervals(at(10), &[], 9).await.unwrap(), [interval]);
-    let claim = Claim { owner, interval, limit: 9, now: at(10) };
+    let claim = Claim { owner, interval, reopened: 0, limit: 9, now: at(10) };
     let segments = world.claim_segments(claim).await.unwrap();
     assert_eq!(segments[0].retries, [(TaskIndex(1), Retry { attempts: 1, due_at: at(10) })].into());
     assert_eq!(world.next_wake_at().await.unwrap(), None);

@@ -5,7 +5,7 @@ use latchwork::domain::ids::{IntervalId, JobId};
 use latchwork::domain::interval::{IntervalState, Origin};
 use latchwork::domain::job::NextFiring;
 use latchwork::domain::timestamp::Timestamp;
-use latchwork::store::{FiringDecision, NewInterval, UnrunFiring};
+use latchwork::store::{FiringDecision, NewInterval, Triggered, UnrunFiring};
 
 /// The decision that a job due at `was_due_at` runs, and is next due ten seconds later.
 fn run(job: JobId, was_due_at: Timestamp) -> FiringDecision {
@@ -120,7 +120,7 @@ async fn an_unknown_job_cannot_be_triggered_nor_fired() {
     let world = World::new().await;
     let job = JobId::generate();
     let interval = firing(job, Origin::Trigger, START);
-    assert!(!world.trigger(&interval).await.unwrap());
+    assert_eq!(world.trigger(&interval, None).await.unwrap(), Triggered::UnknownJob);
     assert!(!fire(&world, &run(job, START)).await);
     assert!(world.interval(interval.firing.interval).await.unwrap().is_none());
 }

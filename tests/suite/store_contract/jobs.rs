@@ -9,6 +9,7 @@ use latchwork::domain::job::{Access, DirectoryGrant, Grants, JobSpec, MaxFailed,
 use latchwork::domain::retry::RetryPolicy;
 use latchwork::domain::rules::{After, AfterEnd, CatchUp, JobRules, OnUpgrade, Overlap, Retention};
 use latchwork::domain::schedule::{CronSchedule, DstFold, DstGap, DstRules, Schedule};
+use latchwork::store::{JobDeletion, Triggered};
 use std::time::Duration;
 
 /// A job in which no field has its default.
@@ -108,14 +109,15 @@ async fn a_job_shows_its_open_interval_from_its_firing_to_its_end() {
 async fn a_deleted_job_is_gone_once_and_fires_no_more() {
     let world = World::new().await;
     let job = world.keep(job_on(every(10))).await;
-    assert!(world.delete_job(job, at(1)).await.unwrap());
-    assert!(!world.delete_job(job, at(1)).await.unwrap());
-    assert!(!world.delete_job(JobId::generate(), at(1)).await.unwrap());
+    assert_eq!(world.delete_job(job, at(1)).await.unwrap(), JobDeletion::Deleted);
+    assert_eq!(world.delete_job(job, at(1)).await.unwrap(), JobDeletion::Unknown);
+    assert_eq!(world.delete_job(JobId::generate(), at(1)).await.unwrap(), JobDeletion::Unknown);
     assert!(world.job(job).await.unwrap().is_none());
     assert!(world.jobs().await.unwrap().is_empty());
     assert!(world.due_jobs(at(99), 9).await.unwrap().is_empty());
     assert_eq!(world.next_fire_at().await.unwrap(), None);
-    assert!(!world.trigger(&crate::world::firing(job, Origin::Trigger, at(2))).await.unwrap());
+    let interval = crate::world::firing(job, Origin::Trigger, at(2));
+    assert_eq!(world.trigger(&interval, None).await.unwrap(), Triggered::UnknownJob);
 }
 
 #[tokio::test]

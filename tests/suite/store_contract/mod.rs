@@ -1,20 +1,25 @@
 //! What every store promises, whatever database it is on. Each test asks an `Arc<dyn Store>` of [`crate::world`].
 
+mod backfills;
 mod bounds;
 mod claims;
 mod damage;
 mod doubt;
 mod durability;
+mod edit;
+mod ends;
 mod fallback;
 mod firing;
 mod incarnations;
 mod jobs;
 mod keys;
+mod operations;
 mod planning;
 mod plugins;
 mod query_plans;
 mod record;
 mod recovery;
+mod retry;
 mod upgrade;
 mod views;
 

@@ -26,7 +26,7 @@ async fn the_open_intervals_of_a_job_are_found_without_its_history() {
     let world = World::new().await;
     let mut connection = raw(&world).await;
     for wanted in ["due jobs", "next open interval"] {
-        let (_, statement) = SqliteStore::HOT_STATEMENTS.into_iter().find(|(name, _)| *name == wanted).unwrap();
+        let (_, statement) = SqliteStore::HOT_STATEMENTS.iter().find(|(name, _)| *name == wanted).unwrap();
         let plan = sqlx::query(AssertSqlSafe(format!("explain query plan {statement}")));
         let steps: Vec<String> =
             plan.fetch_all(&mut connection).await.unwrap().iter().map(|step| step.get("detail")).collect();

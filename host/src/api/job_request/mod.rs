@@ -10,7 +10,7 @@ use crate::domain::human_duration;
 use crate::domain::job::{DEFAULT_WORKSPACE, JobSpec, WorkSpec};
 use crate::domain::plan::TASKS_MAX;
 use crate::domain::rules::OnUpgrade;
-use crate::domain::schedule::{DstFold, DstGap};
+use crate::domain::schedule::{DstFold, DstGap, Schedule};
 use crate::domain::timestamp::Timestamp;
 use grants::GrantsRequest;
 use policy::{MaxFailedRequest, RetryRequest};
@@ -70,15 +70,16 @@ pub(super) struct CreateJob {
 }
 
 impl CreateJob {
-    /// The plugin's name.
-    pub(super) fn plugin(&self) -> &str {
-        &self.plugin
-    }
-
     /// Checks all fields; the grid of an interval job begins at `now`.
     pub(super) fn into_spec(self, is_recovery_default: bool, now: Timestamp) -> Result<JobSpec, ApiError> {
+        let schedule = self.schedule(now)?;
+        self.into_spec_on(schedule, is_recovery_default)
+    }
+
+    /// Checks all fields but those of the schedule.
+    pub(super) fn into_spec_on(self, schedule: Schedule, is_recovery_default: bool) -> Result<JobSpec, ApiError> {
         check_length("name", &self.name)?;
-        let (schedule, rules, policy, after) = (self.schedule(now)?, self.rules()?, self.policy()?, self.after()?);
+        let (rules, policy, after) = (self.rules()?, self.policy()?, self.after()?);
         if let Some(tasks) = self.tasks {
             within("tasks", tasks, 0..=TASKS_MAX)?;
         }

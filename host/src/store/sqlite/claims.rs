@@ -33,7 +33,7 @@ pub(super) const CLAIM: &str = "update segments set state = 'leased', owner = ?1
     where interval_id = ?2 and number in (\
       select number from segments where interval_id = ?2 and state in ('free', 'waiting') \
       and (state = 'free' or wake_at <= ?3) order by number limit ?4) \
-    and exists (select 1 from intervals where id = ?2 and state = 'running') \
+    and exists (select 1 from intervals where id = ?2 and state = 'running' and reopened = ?5) \
     and exists (select 1 from incarnations where id = ?1 and ended_at is null and expires_at >= ?3) \
     returning number, stage, first_index, length, epoch, done, failed, running";
 
@@ -62,6 +62,7 @@ pub(super) async fn claim(store: &SqliteStore, claim: Claim) -> Result<Vec<Lease
         .bind(claim.interval.to_string())
         .bind(claim.now.ms())
         .bind(claim.limit)
+        .bind(claim.reopened)
         .fetch_all(&mut *tx)
         .await?;
     let mut segments = Vec::new();

@@ -11,7 +11,8 @@ use sqlx::SqliteConnection;
 use sqlx::sqlite::SqlitePool;
 
 pub(super) const DUE: &str = "select jobs.*, (\
-      select id from intervals where job_id = jobs.id and state in ('pending', 'running') limit 1) as open_interval_id \
+      select id from intervals where job_id = jobs.id and state in ('pending', 'running') \
+        and backfill_id is null limit 1) as open_interval_id \
     from jobs where status = 'active' and is_deleted = false and next_fire_at <= ? order by next_fire_at limit ?";
 
 pub(super) const NEXT_AT: &str = "select min(next_fire_at) from jobs \
@@ -63,30 +64,23 @@ async fn fire_one(connection: &mut SqliteConnection, decision: &FiringDecision) 
     }
     match &decision.run {
         // Also where the firing was kept before, the job's next one must come.
-        Some(interval) => insert(connection, interval).await,
+        Some(interval) => insert(connection, interval, interval.firing.fired_at).await,
         None => Ok(true),
     }
 }
 
-pub(super) async fn trigger(store: &SqliteStore, interval: &NewInterval) -> Result<bool> {
-    let mut tx = store.begin().await?;
-    let inserted = insert(&mut tx, interval).await?;
-    tx.commit().await?;
-    Ok(inserted)
-}
-
 /// Inserts an interval; where its plugin has no version, it fails at once. False where there is no such job, or where
 /// the firing is kept already.
-pub(super) async fn insert(connection: &mut SqliteConnection, interval: &NewInterval) -> Result<bool> {
+pub(super) async fn insert(connection: &mut SqliteConnection, interval: &NewInterval, now: Timestamp) -> Result<bool> {
     let is_inserted = match interval.firing.origin {
-        Origin::Schedule | Origin::Trigger | Origin::Backfill | Origin::Chain { .. } => {
+        Origin::Schedule | Origin::Trigger | Origin::Backfill { .. } | Origin::Chain { .. } => {
             insert_firing(connection, interval).await?
         }
         Origin::Fallback { replaces } | Origin::Upgrade { replaces } => {
             insert_replacement(connection, interval, replaces).await?
         }
     };
-    fail_without_plugin(connection, interval).await?;
+    fail_without_plugin(connection, interval.firing.interval, now).await?;
     transitions::show_next_open(connection, interval.firing.job).await?;
     Ok(is_inserted)
 }
@@ -94,10 +88,15 @@ pub(super) async fn insert(connection: &mut SqliteConnection, interval: &NewInte
 /// With its own copy of the job's work, pinned to the plugin's current version.
 async fn insert_firing(connection: &mut SqliteConnection, interval: &NewInterval) -> Result<bool> {
     let firing = interval.firing;
+    let (caused_by, backfill) = match firing.origin {
+        Origin::Chain { caused_by } => (Some(caused_by.to_string()), None),
+        Origin::Backfill { backfill } => (None, Some(backfill.to_string())),
+        _ => (None, None),
+    };
     let inserted = sqlx::query(
-        "insert into intervals (id, job_id, state, origin, digest, is_tracked, scheduled_at, fired_at, \
-           priority, tasks, policy, grants, payload) \
-         select ?, id, 'pending', ?, \
+        "insert into intervals (id, job_id, state, origin, caused_by, backfill_id, digest, is_tracked, scheduled_at, \
+           fired_at, priority, tasks, policy, grants, payload) \
+         select ?, id, 'pending', ?, ?, ?, \
            (select digest from plugins where name = jobs.plugin order by uploaded_at desc, digest limit 1), \
            ?, ?, ?, coalesce(policy ->> 'priority', 0), tasks, policy, grants, payload \
          from jobs where id = ? and is_deleted = false \
@@ -105,6 +104,8 @@ async fn insert_firing(connection: &mut SqliteConnection, interval: &NewInterval
     )
     .bind(firing.interval.to_string())
     .bind(firing.origin.name())
+    .bind(caused_by)
+    .bind(backfill)
     .bind(interval.is_tracked)
     .bind(firing.scheduled_at.ms())
     .bind(firing.fired_at.ms())
@@ -123,9 +124,9 @@ async fn insert_replacement(
 ) -> Result<bool> {
     let firing = interval.firing;
     let inserted = sqlx::query(
-        "insert into intervals (id, job_id, state, origin, replaces, digest, is_tracked, scheduled_at, fired_at, \
-           priority, tasks, policy, grants, payload) \
-         select ?1, old.job_id, 'pending', ?2, old.id, \
+        "insert into intervals (id, job_id, state, origin, replaces, backfill_id, digest, is_tracked, scheduled_at, \
+           fired_at, priority, tasks, policy, grants, payload) \
+         select ?1, old.job_id, 'pending', ?2, old.id, old.backfill_id, \
            coalesce((select digest from components where digest = old.digest and ?2 <> 'upgrade'), \
              (select digest from plugins where name = jobs.plugin order by uploaded_at desc, digest limit 1)), \
            ?3, old.scheduled_at, ?4, old.priority, old.tasks, old.policy, old.grants, old.payload \
@@ -142,17 +143,16 @@ async fn insert_replacement(
     Ok(inserted.rows_affected() == 1)
 }
 
-async fn fail_without_plugin(connection: &mut SqliteConnection, interval: &NewInterval) -> Result<()> {
-    let (id, now) = (interval.firing.interval, interval.firing.fired_at);
+async fn fail_without_plugin(connection: &mut SqliteConnection, interval: IntervalId, now: Timestamp) -> Result<()> {
     let lacks = sqlx::query("select id from intervals where id = ? and state = 'pending' and digest is null");
-    if lacks.bind(id.to_string()).fetch_optional(&mut *connection).await?.is_some() {
+    if lacks.bind(interval.to_string()).fetch_optional(&mut *connection).await?.is_some() {
         let reason = "no version of the job's plugin is uploaded";
-        transitions::close(connection, id, IntervalEvent::PlanFailed, Some(reason), now).await?;
+        transitions::close(connection, interval, IntervalEvent::PlanFailed, Some(reason), now).await?;
     }
     Ok(())
 }
 
-async fn insert_unrun(connection: &mut SqliteConnection, job: JobId, firing: &UnrunFiring) -> Result<()> {
+pub(super) async fn insert_unrun(connection: &mut SqliteConnection, job: JobId, firing: &UnrunFiring) -> Result<()> {
     sqlx::query(
         "insert into intervals (id, job_id, state, reason, origin, is_tracked, scheduled_at, fired_at, finished_at, \
            policy, grants, payload) \

@@ -2,12 +2,13 @@
 //! carries them out: none may walk a table that grows with the history.
 
 use super::{
-    SqliteStore, claims, doubt, firing, graph, incarnations, keys, overdue, planning, progress, recovery, transitions,
+    SqliteStore, backfills, claims, doubt, ends, firing, graph, incarnations, keys, overdue, planning, progress,
+    recovery, transitions,
 };
 
 impl SqliteStore {
     /// What each is called, and its SQL.
-    pub const HOT_STATEMENTS: [(&'static str, &'static str); 19] = [
+    pub const HOT_STATEMENTS: &'static [(&'static str, &'static str)] = &[
         ("claimable intervals", claims::CLAIMABLE),
         ("next wake", claims::NEXT_WAKE_AT),
         ("claim of segments", claims::CLAIM),
@@ -27,5 +28,8 @@ impl SqliteStore {
         ("segments of an end", incarnations::FREE_SEGMENTS),
         ("plans of an end", incarnations::FREE_PLANS),
         ("keys", keys::LIST),
+        ("followers", ends::FOLLOWERS),
+        ("running backfills", backfills::RUNNING),
+        ("history of firings", backfills::HISTORY),
     ];
 }

@@ -4,13 +4,13 @@ use super::rows::{
     instant, json, maybe_instant, maybe_number, maybe_parsed, number, parsed, readable, to_json, to_word, word,
 };
 use super::schedule::{self, ScheduleColumns};
-use super::{SqliteStore, transitions};
+use super::{SqliteStore, backfills, transitions};
 use crate::domain::ids::{IntervalId, JobId};
 use crate::domain::interval::IntervalEvent;
 use crate::domain::job::{CurrentInterval, Job, JobSpec, JobStatus, NextFiring, WorkSpec};
 use crate::domain::rules::After;
 use crate::domain::timestamp::Timestamp;
-use crate::store::{Result, StoreError};
+use crate::store::{JobDeletion, Result, StoreError};
 use sqlx::Row as _;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 
@@ -62,9 +62,15 @@ pub(super) async fn all(pool: &SqlitePool) -> Result<Vec<Job>> {
     Ok(readable(&rows.fetch_all(pool).await?, "job", read))
 }
 
-pub(super) async fn delete(store: &SqliteStore, job: JobId, now: Timestamp) -> Result<bool> {
+pub(super) async fn delete(store: &SqliteStore, job: JobId, now: Timestamp) -> Result<JobDeletion> {
     let id = job.to_string();
     let mut tx = store.begin().await?;
+    let waiting = sqlx::query("select id, name from jobs where after_job_id = ? and is_deleted = false order by id");
+    let waiting = waiting.bind(&id).fetch_all(&mut *tx).await?;
+    if !waiting.is_empty() {
+        let name = |row: &SqliteRow| Ok((parsed(row, "id")?, row.try_get("name")?));
+        return Ok(JobDeletion::Awaited(waiting.iter().map(name).collect::<Result<_>>()?));
+    }
     let deleted = sqlx::query(
         "update jobs set is_deleted = true, next_scheduled_at = null, next_fire_at = null, updated_at = ? where id = ? and is_deleted = false",
     )
@@ -73,16 +79,17 @@ pub(super) async fn delete(store: &SqliteStore, job: JobId, now: Timestamp) -> R
     .execute(&mut *tx)
     .await?;
     if deleted.rows_affected() == 0 {
-        return Ok(false);
+        return Ok(JobDeletion::Unknown);
     }
     let open = sqlx::query("select id from intervals where job_id = ? and state in ('pending', 'running')");
     for row in open.bind(&id).fetch_all(&mut *tx).await? {
         let interval: IntervalId = parsed(&row, "id")?;
         transitions::close(&mut tx, interval, IntervalEvent::Cancelled, Some("the job was deleted"), now).await?;
     }
+    backfills::cancel_all(&mut tx, job, now).await?;
     sqlx::query("delete from keys where job_id = ?").bind(&id).execute(&mut *tx).await?;
     tx.commit().await?;
-    Ok(true)
+    Ok(JobDeletion::Deleted)
 }
 
 /// Reads a whole row of `jobs`.

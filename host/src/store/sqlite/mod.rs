@@ -1,8 +1,11 @@
 //! The store on SQLite: the embedded default, one host.
 
+mod backfills;
 mod claims;
 mod connect;
 mod doubt;
+mod edit;
+mod ends;
 mod fallback;
 mod firing;
 mod graph;
@@ -13,21 +16,25 @@ mod jobs;
 mod keys;
 mod migrations;
 mod open;
+mod operations;
 mod overdue;
 mod planning;
 mod plugins;
 mod progress;
 mod record;
 mod recovery;
+mod reopen;
 mod rows;
 mod schedule;
 mod transitions;
 mod upgrade;
 
+use super::operations::*;
 use super::records::*;
 use super::{Result, Store};
+use crate::domain::backfill::{Backfill, History};
 use crate::domain::digest::Digest;
-use crate::domain::ids::{IncarnationId, IntervalId, JobId, SegmentId, TaskIndex};
+use crate::domain::ids::{BackfillId, IncarnationId, IntervalId, JobId, SegmentId, TaskIndex};
 use crate::domain::job::Job;
 use crate::domain::plan::Plan;
 use crate::domain::stage_graph::StageGraph;
@@ -102,8 +109,20 @@ impl Store for SqliteStore {
         jobs::all(&self.reader).await
     }
 
-    async fn delete_job(&self, job: JobId, now: Timestamp) -> Result<bool> {
+    async fn delete_job(&self, job: JobId, now: Timestamp) -> Result<JobDeletion> {
         jobs::delete(self, job, now).await
+    }
+
+    async fn edit_job(&self, edit: &JobEdit) -> Result<Edited> {
+        edit::edit(self, edit).await
+    }
+
+    async fn pause_job(&self, job: JobId, reason: &str, now: Timestamp) -> Result<bool> {
+        operations::pause(self, job, reason, now).await
+    }
+
+    async fn resume_job(&self, resume: &Resume, now: Timestamp) -> Result<bool> {
+        operations::resume(self, resume, now).await
     }
 
     async fn due_jobs(&self, now: Timestamp, limit: u32) -> Result<Vec<DueJob>> {
@@ -118,8 +137,44 @@ impl Store for SqliteStore {
         firing::fire(self, decisions).await
     }
 
-    async fn trigger(&self, interval: &NewInterval) -> Result<bool> {
-        firing::trigger(self, interval).await
+    async fn trigger(&self, interval: &NewInterval, idempotency_key: Option<&str>) -> Result<Triggered> {
+        operations::trigger(self, interval, idempotency_key).await
+    }
+
+    async fn cancel_interval(&self, interval: IntervalId, reason: &str, now: Timestamp) -> Result<Cancellation> {
+        operations::cancel(self, interval, reason, now).await
+    }
+
+    async fn retry_interval(&self, interval: IntervalId, now: Timestamp) -> Result<Retrial> {
+        reopen::retry(self, interval, now).await
+    }
+
+    async fn create_backfill(&self, backfill: &Backfill) -> Result<bool> {
+        backfills::create(self, backfill).await
+    }
+
+    async fn backfill(&self, backfill: BackfillId) -> Result<Option<BackfillRecord>> {
+        backfills::one(&self.reader, backfill).await
+    }
+
+    async fn backfills_of(&self, job: JobId, limit: u32) -> Result<Vec<BackfillRecord>> {
+        backfills::of_job(&self.reader, job, limit).await
+    }
+
+    async fn cancel_backfill(&self, backfill: BackfillId, now: Timestamp) -> Result<bool> {
+        backfills::cancel(self, backfill, now).await
+    }
+
+    async fn running_backfills(&self) -> Result<Vec<RunningBackfill>> {
+        backfills::running(&self.reader).await
+    }
+
+    async fn firing_history(&self, job: JobId, from: Timestamp, until: Timestamp) -> Result<History> {
+        backfills::history(&self.reader, job, from, until).await
+    }
+
+    async fn advance_backfill(&self, step: &BackfillStep, now: Timestamp) -> Result<bool> {
+        backfills::advance(self, step, now).await
     }
 
     async fn claim_pending(&self, owner: IncarnationId, now: Timestamp, limit: u32) -> Result<Vec<IntervalId>> {
@@ -193,7 +248,7 @@ impl Store for SqliteStore {
         doubt::give_back(self, owner, segments).await
     }
 
-    async fn ended_among(&self, intervals: &[IntervalId]) -> Result<Vec<IntervalId>> {
+    async fn ended_among(&self, intervals: &[HeldInterval]) -> Result<Vec<IntervalId>> {
         progress::ended_among(&self.reader, intervals).await
     }
 

@@ -24,6 +24,7 @@ pub(super) async fn one(pool: &SqlitePool, interval: IntervalId) -> Result<Optio
         scheduled_at: instant(&row, "scheduled_at")?,
         is_tracked: row.try_get("is_tracked")?,
         plan_attempts: number(&row, "plan_attempts")?,
+        reopened: number(&row, "reopened")?,
         work: jobs::work(&row)?,
         stages: stages.into_iter().map(|record| record.stage).collect(),
     }))

@@ -6,7 +6,7 @@ use crate::domain::ids::{IntervalId, TaskIndex};
 use crate::domain::plan::Stage;
 use crate::domain::progress::Progress;
 use crate::domain::stage::StageTally;
-use crate::store::{Result, SegmentRecord, StageRecord, StoreError};
+use crate::store::{HeldInterval, Result, SegmentRecord, StageRecord, StoreError};
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{Row as _, SqliteConnection};
 
@@ -27,8 +27,10 @@ pub(super) const PUBLISH: &str = "update jobs set interval_progress = (\
       from intervals left join segments on segments.interval_id = intervals.id where intervals.id = ?1) \
     where id = (select job_id from intervals where id = ?1) and current_interval_id = ?1";
 
-pub(super) const ENDED_AMONG: &str = "select id from intervals \
-    where id in (select value from json_each(?)) and state not in ('pending', 'running')";
+/// Of each interval its id and how often it had been reopened; `cross join` looks up the intervals and not the other way.
+pub(super) const ENDED_AMONG: &str = "select intervals.id from json_each(?) as held \
+    cross join intervals on intervals.id = held.value ->> 0 \
+    where state not in ('pending', 'running') or reopened <> held.value ->> 1";
 
 pub(super) async fn stages(connection: &mut SqliteConnection, interval: IntervalId) -> Result<Vec<StageRecord>> {
     let rows = sqlx::query(STAGES);
@@ -91,7 +93,8 @@ pub(super) async fn publish(store: &SqliteStore, intervals: &[IntervalId]) -> Re
     Ok(tx.commit().await?)
 }
 
-pub(super) async fn ended_among(pool: &SqlitePool, intervals: &[IntervalId]) -> Result<Vec<IntervalId>> {
+pub(super) async fn ended_among(pool: &SqlitePool, intervals: &[HeldInterval]) -> Result<Vec<IntervalId>> {
+    let held: Vec<_> = intervals.iter().map(|held| (held.id, held.reopened)).collect();
     let rows = sqlx::query(ENDED_AMONG);
-    rows.bind(to_json(&intervals)).fetch_all(pool).await?.iter().map(|row| parsed(row, "id")).collect()
+    rows.bind(to_json(&held)).fetch_all(pool).await?.iter().map(|row| parsed(row, "id")).collect()
 }

@@ -73,12 +73,12 @@ async fn write_segment(
     let statement = match update.state {
         SegmentState::Leased { .. } => sqlx::query(
             "update segments set done = ?, failed = ?, running = ?, done_count = ?, failed_count = ?, \
-             running_count = ?, revision = ? where interval_id = ? and number = ? and owner = ?",
+             running_count = ?, revision = ? where interval_id = ? and number = ? and owner = ? and epoch = ?",
         ),
         _ => sqlx::query(
             "update segments set done = ?, failed = ?, running = ?, done_count = ?, failed_count = ?, \
              running_count = ?, revision = ?, state = ?, wake_at = ?, owner = null \
-             where interval_id = ? and number = ? and owner = ?",
+             where interval_id = ? and number = ? and owner = ? and epoch = ?",
         ),
     };
     let statement = statement
@@ -96,7 +96,7 @@ async fn write_segment(
         SegmentState::Free => statement.bind("free").bind(None::<i64>),
         SegmentState::Blocked => statement.bind("blocked").bind(None::<i64>),
     };
-    let statement = statement.bind(interval.to_string()).bind(update.number).bind(owner.to_string());
+    let statement = statement.bind(interval.to_string()).bind(update.number).bind(owner.to_string()).bind(update.epoch);
     let written = statement.execute(connection).await?;
     if written.rows_affected() == 1 { Ok(()) } else { Err(StoreError::LeaseLost(owner)) }
 }

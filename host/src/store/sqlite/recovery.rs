@@ -211,9 +211,10 @@ pub(super) async fn abandon(
         // Another host was faster.
         return Ok(());
     }
-    transitions::close(&mut tx, interval, IntervalEvent::Abandoned, Some(reason), now).await?;
+    // The replacement first: the end of an interval that is replaced counts for nothing.
     if let Some(replacement) = replacement {
-        firing::insert(&mut tx, replacement).await?;
+        firing::insert(&mut tx, replacement, now).await?;
     }
+    transitions::close(&mut tx, interval, IntervalEvent::Abandoned, Some(reason), now).await?;
     Ok(tx.commit().await?)
 }

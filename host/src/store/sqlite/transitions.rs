@@ -1,5 +1,6 @@
 //! Changes of an interval's state; each goes through the domain's transition function.
 
+use super::ends::{self, EndedInterval};
 use super::rows::{json, number, parsed};
 use super::{fallback, progress};
 use crate::domain::cut;
@@ -121,6 +122,7 @@ pub(super) async fn close(
     .await?;
     show_next_open(connection, job).await?;
     fallback::note_end(connection, (interval, job), state, reason).await?;
+    ends::follow(connection, EndedInterval { id: interval, job, state }, now).await?;
     Ok((job, state))
 }
 

@@ -42,7 +42,7 @@ async fn replace(connection: &mut SqliteConnection, row: &SqliteRow, version: &P
         fired_at: now,
     };
     // First, so that the job is never without an open interval in between.
-    firing::insert(connection, &NewInterval { firing, is_tracked: row.try_get("is_tracked")? }).await?;
+    firing::insert(connection, &NewInterval { firing, is_tracked: row.try_get("is_tracked")? }, now).await?;
     let reason = format!("restarted on version {}", version.digest);
     transitions::close(connection, replaces, IntervalEvent::Cancelled, Some(&reason), now).await?;
     Ok(())

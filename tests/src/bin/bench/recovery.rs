@@ -60,7 +60,7 @@ async fn crash_midway(store: &dyn Store, interval: IntervalId, tasks: u32, compl
     let nothing = PlanRecord { keys: Default::default(), log: Vec::new() };
     store.record_plan(owner, interval, &plan, nothing, now).await?;
     let mut worklist = Worklist::new(owner);
-    for segment in store.claim_segments(Claim { owner, interval, limit: u32::MAX, now }).await? {
+    for segment in store.claim_segments(Claim { owner, interval, reopened: 0, limit: u32::MAX, now }).await? {
         worklist.hold(segment);
     }
     for index in 0..completed {

@@ -108,7 +108,7 @@ impl Workshop {
         let job = Job::new(id, spec, now);
         store.create_job(&job).await?;
         let firing = Firing { interval, job: id, origin: Origin::Trigger, scheduled_at: now, fired_at: now };
-        store.trigger(&NewInterval { firing, is_tracked: true }).await?;
+        store.trigger(&NewInterval { firing, is_tracked: true }, None).await?;
         self.wakeups.executor.nudge();
         Ok(interval)
     }
