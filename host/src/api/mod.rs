@@ -13,6 +13,7 @@ mod job_view;
 mod jobs;
 mod plugins;
 mod rules_view;
+mod schedule_preview;
 mod tasks;
 
 use crate::clock::Clock;
@@ -59,6 +60,7 @@ pub fn router(state: AppState) -> Router {
         .route("/plugins/{name}/{digest}", delete(plugins::remove))
         .route("/jobs", get(jobs::list).post(jobs::create))
         .route("/jobs/{job}", get(jobs::show).delete(jobs::remove))
+        .route("/schedule/preview", get(schedule_preview::show))
         .route("/jobs/{job}/trigger", post(jobs::trigger))
         .route("/jobs/{job}/intervals", get(intervals::list))
         .route("/intervals/{interval}", get(intervals::show))

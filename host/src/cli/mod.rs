@@ -11,6 +11,7 @@ mod output;
 mod pages;
 mod plugin;
 mod rules;
+mod schedule;
 mod table;
 mod watch;
 
@@ -46,6 +47,10 @@ pub enum Command {
     /// List, show and watch the intervals of a job
     #[command(subcommand)]
     Interval(interval::IntervalCommand),
+
+    /// Try schedules out
+    #[command(subcommand)]
+    Schedule(schedule::ScheduleCommand),
 }
 
 /// Runs one client command to its end.
@@ -58,6 +63,7 @@ pub fn run(command: Command, connection: &Connection) -> anyhow::Result<ExitCode
         Command::Plugin(command) => plugin::run(command, &client, output),
         Command::Job(command) => job::run(command, &client, output),
         Command::Interval(command) => interval::run(command, &client, output),
+        Command::Schedule(command) => schedule::run(command, &client, output),
     };
     match ended {
         Err(error) if error.is::<OutputClosed>() => Ok(ExitCode::SUCCESS),

@@ -1,5 +1,6 @@
 //! What to run, when, and under which policies.
 
+use super::firing;
 use super::ids::{IntervalId, JobId};
 use super::retry::RetryPolicy;
 use super::rules::{After, JobRules};
@@ -210,7 +211,7 @@ pub struct CurrentInterval {
 impl Job {
     /// A job as it begins: active, with no interval yet.
     pub fn new(id: JobId, spec: JobSpec, now: Timestamp) -> Self {
-        let next = spec.schedule.next_after(now).map(|at| NextFiring { scheduled_at: at, fire_at: at });
+        let next = firing::next_after(id, &spec.schedule, spec.rules.jitter, now);
         Self {
             id,
             spec,

@@ -3,7 +3,9 @@
 //! Owns the words of the product (job, interval, stage, segment, task, lease), their state machines and their
 //! arithmetic. Knows nothing of databases, wasm, HTTP, clocks or tasks of an async runtime.
 
+pub mod cron;
 pub mod digest;
+pub mod firing;
 mod held_segment;
 pub mod human_duration;
 pub mod ids;
@@ -12,6 +14,7 @@ pub mod job;
 pub mod judgement;
 pub mod lease;
 pub mod plan;
+pub mod preview;
 pub mod progress;
 pub mod recovery;
 pub mod retry;

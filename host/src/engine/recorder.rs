@@ -164,7 +164,8 @@ impl Recorder {
         }
         let now = self.clock.now();
         let wants_more = round.intervals.iter().filter(|interval| wants_more(interval, now)).count() > 0;
-        if recorded.has_opened || round.has_retries || round.has_cleared || wants_more {
+        // The end of an interval may have let go another one that waited for it.
+        if recorded.has_opened || !recorded.ended.is_empty() || round.has_retries || round.has_cleared || wants_more {
             self.executor.nudge();
         }
     }

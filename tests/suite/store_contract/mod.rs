@@ -10,6 +10,7 @@ mod keys;
 mod planning;
 mod plugins;
 mod query_plans;
+mod queue;
 mod record;
 mod recovery;
 mod views;

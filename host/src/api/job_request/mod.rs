@@ -6,16 +6,16 @@ mod rules;
 mod schedule;
 
 use super::error::ApiError;
+use crate::domain::cron::{DstFold, DstGap};
 use crate::domain::human_duration;
 use crate::domain::job::{DEFAULT_WORKSPACE, JobSpec, WorkSpec};
 use crate::domain::plan::TASKS_MAX;
 use crate::domain::rules::OnUpgrade;
-use crate::domain::schedule::{DstFold, DstGap};
 use crate::domain::timestamp::Timestamp;
 use grants::GrantsRequest;
 use policy::{MaxFailedRequest, RetryRequest};
 use rules::{AfterRequest, CatchUpWord, OverlapWord, RetentionRequest};
-use schedule::JobType;
+pub(super) use schedule::{JobType, ScheduleFields, instant};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::ops::RangeInclusive;

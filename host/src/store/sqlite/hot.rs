@@ -1,11 +1,13 @@
 //! The statements that run with every tick, commit, firing or check, in one place so that a test can ask SQLite how it
 //! carries them out: none may walk a table that grows with the history.
 
-use super::{SqliteStore, claims, firing, incarnations, keys, planning, progress, recovery, transitions};
+use super::{
+    SqliteStore, claims, firing, incarnations, keys, planning, progress, queue, recovery, transitions, warning,
+};
 
 impl SqliteStore {
     /// What each is called, and its SQL.
-    pub const HOT_STATEMENTS: [(&'static str, &'static str); 16] = [
+    pub const HOT_STATEMENTS: [(&'static str, &'static str); 18] = [
         ("claimable intervals", claims::CLAIMABLE),
         ("next wake", claims::NEXT_WAKE_AT),
         ("claim of segments", claims::CLAIM),
@@ -14,6 +16,8 @@ impl SqliteStore {
         ("due jobs", firing::DUE),
         ("next firing", firing::NEXT_AT),
         ("next open interval", transitions::SHOW_NEXT_OPEN),
+        ("release of what waits", queue::RELEASE),
+        ("warned job", warning::WARNED),
         ("stages", progress::STAGES),
         ("publish", progress::PUBLISH),
         ("ended intervals", progress::ENDED_AMONG),

@@ -13,11 +13,13 @@ mod open;
 mod planning;
 mod plugins;
 mod progress;
+mod queue;
 mod record;
 mod recovery;
 mod rows;
 mod schedule;
 mod transitions;
+mod warning;
 
 use super::records::*;
 use super::{Result, Store};

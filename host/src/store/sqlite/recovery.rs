@@ -210,9 +210,10 @@ pub(super) async fn abandon(
         // Another host was faster.
         return Ok(());
     }
-    transitions::close(&mut tx, interval, IntervalEvent::Abandoned, Some(reason), now).await?;
+    // Before the end of what it replaces, or that would let go what waits behind it.
     if let Some(replacement) = replacement {
         firing::insert(&mut tx, replacement).await?;
     }
+    transitions::close(&mut tx, interval, IntervalEvent::Abandoned, Some(reason), now).await?;
     Ok(tx.commit().await?)
 }
