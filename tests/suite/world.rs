@@ -1,7 +1,8 @@
 //! A store of its own for each test, and hosts that do to it by hand what the engine does.
 
+use latchwork::domain::backfill::{Backfill, BackfillMode, BackfillState};
 use latchwork::domain::digest::Digest;
-use latchwork::domain::ids::{IncarnationId, IntervalId, JobId, TaskIndex};
+use latchwork::domain::ids::{BackfillId, IncarnationId, IntervalId, JobId, TaskIndex};
 use latchwork::domain::interval::{Firing, Origin};
 use latchwork::domain::job::{Counts, DEFAULT_WORKSPACE, Grants, Job, JobSpec, Policy, WorkSpec};
 use latchwork::domain::plan::{DeclaredStage, Plan};
@@ -111,6 +112,15 @@ impl World {
         interval.firing.interval
     }
 
+    /// Fires a job for a backfill of its own.
+    pub(crate) async fn backfill_job(&self, job: JobId, fired_at: Timestamp) -> IntervalId {
+        let backfill = backfill_of(job, fired_at);
+        assert!(self.create_backfill(&backfill).await.unwrap());
+        let interval = firing(job, Origin::Backfill { backfill: backfill.id }, fired_at);
+        assert_eq!(self.trigger(&interval, None).await.unwrap(), Triggered::Started);
+        interval.firing.interval
+    }
+
     /// Claims all plans that are due and records this one.
     pub(crate) async fn plan(&self, owner: IncarnationId, interval: IntervalId, plan: &Plan) -> Recorded {
         assert!(self.claim_pending(owner, START, u32::MAX).await.unwrap().contains(&interval));
@@ -199,6 +209,24 @@ pub(crate) fn every(seconds: u64) -> Schedule {
 pub(crate) fn firing(job: JobId, origin: Origin, now: Timestamp) -> NewInterval {
     let firing = Firing { interval: IntervalId::generate(), job, origin, scheduled_at: now, fired_at: now };
     NewInterval { firing, is_tracked: true }
+}
+
+/// A backfill of the failed ones among the first hundred seconds.
+pub(crate) fn backfill_of(job: JobId, created_at: Timestamp) -> Backfill {
+    Backfill {
+        id: BackfillId::generate(),
+        job,
+        mode: BackfillMode::Failed,
+        state: BackfillState::Running,
+        from: START,
+        until: at(100),
+        next_at: START,
+        max_parallel: 3,
+        planned: 10,
+        fired: 0,
+        created_at,
+        finished_at: None,
+    }
 }
 
 /// A plan of one stage.

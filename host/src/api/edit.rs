@@ -7,7 +7,7 @@ use super::job_request::CreateJob;
 use super::job_view::JobView;
 use super::jobs::check_surroundings;
 use super::merge_patch::{self, Members};
-use super::operations::{known_job, skipped_firing};
+use super::operations::{known_job, skipped_firings};
 use crate::domain::job::{Job, JobSpec};
 use crate::domain::pausing::passed;
 use crate::domain::timestamp::Timestamp;
@@ -124,7 +124,7 @@ fn edit_of(kept: &Job, spec: JobSpec, timing: Timing, now: Timestamp) -> JobEdit
             job.next = job.next_firing(now);
             let skipped = passed(kept, now).map(|passed| {
                 let reason = format!("{passed} had not been fired when the job's schedule was changed");
-                skipped_firing(passed.first_at, reason, now)
+                skipped_firings(passed, reason, now)
             });
             Rescheduling::Changed { skipped }
         }

@@ -1,11 +1,11 @@
 //! A job as clients see it.
 
 use super::rules_view::{RulesView, ScheduleView};
+use crate::domain::cron::{DstFold, DstGap};
 use crate::domain::human_duration;
 use crate::domain::job::{Access, Counts, DirectoryGrant, Grants, Job, JobStatus, MaxFailed, WorkSpec};
 use crate::domain::retry::RetryPolicy;
 use crate::domain::rules::AfterEnd;
-use crate::domain::schedule::{DstFold, DstGap};
 use crate::domain::timestamp::Timestamp;
 use serde::Serialize;
 use serde_json::value::RawValue;

@@ -17,6 +17,7 @@ mod merge_patch;
 mod operations;
 mod plugins;
 mod rules_view;
+mod schedule_preview;
 mod tasks;
 
 use crate::clock::Clock;
@@ -63,6 +64,7 @@ pub fn router(state: AppState) -> Router {
         .route("/plugins/{name}/{digest}", delete(plugins::remove))
         .route("/jobs", get(jobs::list).post(jobs::create))
         .route("/jobs/{job}", get(jobs::show).patch(edit::edit).delete(jobs::remove))
+        .route("/schedule/preview", get(schedule_preview::show))
         .route("/jobs/{job}/trigger", post(operations::trigger))
         .route("/jobs/{job}/pause", post(operations::pause))
         .route("/jobs/{job}/resume", post(operations::resume))

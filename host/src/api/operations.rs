@@ -5,12 +5,13 @@ use super::error::{ApiError, ApiResult};
 use super::extract::{InPath, OptionalBody, id, not_found};
 use super::interval_view::IntervalView;
 use super::job_view::JobView;
+use crate::domain::firing::UnrunFiring;
 use crate::domain::ids::{IntervalId, JobId};
 use crate::domain::interval::{Firing, IntervalState, Origin};
 use crate::domain::job::{Job, JobStatus};
-use crate::domain::pausing::{Resumption, resumption};
+use crate::domain::pausing::{Passed, Resumption, resumption};
 use crate::domain::timestamp::Timestamp;
-use crate::store::{Cancellation, NewInterval, Resume, Retrial, Triggered, UnrunFiring};
+use crate::store::{Cancellation, NewInterval, Resume, Retrial, Triggered};
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
@@ -57,16 +58,18 @@ pub(super) async fn resume(State(app): State<AppState>, path: InPath<String>) ->
     if let JobStatus::Paused { reason } = &job.status {
         let now = app.clock.now();
         let Resumption { next, skipped } = resumption(&job, reason, now);
-        let skipped = skipped.map(|(first_at, reason)| skipped_firing(first_at, reason, now));
+        let skipped = skipped.map(|(passed, reason)| skipped_firings(passed, reason, now));
         app.store.resume_job(&Resume { job: job.id, next, skipped }, now).await?;
         app.wakeups.scheduler.nudge();
     }
     Ok(Json(known_job(&app, job.id).await?.into()))
 }
 
-/// A record of a firing that did not run.
-pub(super) fn skipped_firing(scheduled_at: Timestamp, reason: String, decided_at: Timestamp) -> UnrunFiring {
-    UnrunFiring { id: IntervalId::generate(), state: IntervalState::Skipped, reason, scheduled_at, decided_at }
+/// A record of firings that did not run.
+pub(super) fn skipped_firings(passed: Passed, reason: String, decided_at: Timestamp) -> UnrunFiring {
+    let Passed { first_at: scheduled_at, last_at, count } = passed;
+    let (id, state) = (IntervalId::generate(), IntervalState::Skipped);
+    UnrunFiring { id, state, reason, scheduled_at, last_at, count, decided_at }
 }
 
 /// Starts an interval now, beside the schedule: 202 with its id. A request that comes again with the same

@@ -1,8 +1,9 @@
 //! When a job fires and how its firings become intervals, as a request writes it.
 
+use crate::domain::cron::DstRules;
 use crate::domain::human_duration;
 use crate::domain::rules::{CatchUp, JobRules, OnUpgrade, Overlap};
-use crate::domain::schedule::{DstRules, Schedule};
+use crate::domain::schedule::Schedule;
 use serde::Serialize;
 
 /// The fields of a schedule; those of other kinds are none.

@@ -11,6 +11,9 @@ use super::output::Output;
 use super::table;
 use super::watch;
 
+/// How much of a warning the list shows: which interval it is about, and by which period.
+const WARNING_CHARS_MAX: usize = 80;
+
 /// The commands about jobs.
 #[derive(Debug, clap::Subcommand)]
 pub enum JobCommand {
@@ -84,6 +87,7 @@ struct Job {
     interval: Option<String>,
     cron: Option<String>,
     timezone: Option<String>,
+    at: Option<String>,
     status: String,
     pause_reason: Option<String>,
     failures_in_a_row: Option<u32>,
@@ -164,9 +168,10 @@ fn listed(answer: Jobs) -> String {
         let schedule = schedule(&job);
         let next = job.next_fire_at.as_deref().map(table::instant).unwrap_or_default();
         let progress = job.interval_progress.map(|now| format!("{}/{}", now.completed, now.total));
-        [job.id, job.name, job.plugin, schedule, job.status, next, progress.unwrap_or_default()]
+        let warning = job.warning.map(|warning| table::shortened(&warning, WARNING_CHARS_MAX)).unwrap_or_default();
+        [job.id, job.name, job.plugin, schedule, job.status, next, progress.unwrap_or_default(), warning]
     });
-    table::columns(["ID", "NAME", "PLUGIN", "FIRES", "STATUS", "NEXT", "PROGRESS"], rows)
+    table::columns(["ID", "NAME", "PLUGIN", "FIRES", "STATUS", "NEXT", "PROGRESS", "WARNING"], rows)
 }
 
 fn shown(job: Job) -> String {
@@ -199,6 +204,6 @@ fn schedule(job: &Job) -> String {
     match (&job.interval, &job.cron) {
         (Some(interval), _) => format!("every {interval}"),
         (_, Some(cron)) => format!("{cron} {}", job.timezone.as_deref().unwrap_or_default()).trim_end().to_owned(),
-        _ => job.kind.clone(),
+        _ => job.at.as_deref().map_or_else(|| job.kind.clone(), |at| format!("once at {}", table::instant(at))),
     }
 }

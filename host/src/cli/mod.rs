@@ -12,6 +12,7 @@ mod output;
 mod pages;
 mod plugin;
 mod rules;
+mod schedule;
 mod table;
 mod watch;
 
@@ -51,6 +52,10 @@ pub enum Command {
     /// List, show and cancel backfills
     #[command(subcommand)]
     Backfill(backfill::BackfillCommand),
+
+    /// Try schedules out
+    #[command(subcommand)]
+    Schedule(schedule::ScheduleCommand),
 }
 
 /// Runs one client command to its end.
@@ -64,6 +69,7 @@ pub fn run(command: Command, connection: &Connection) -> anyhow::Result<ExitCode
         Command::Job(command) => job::run(command, &client, output),
         Command::Interval(command) => interval::run(command, &client, output),
         Command::Backfill(command) => backfill::run(command, &client, output),
+        Command::Schedule(command) => schedule::run(command, &client, output),
     };
     match ended {
         Err(error) if error.is::<OutputClosed>() => Ok(ExitCode::SUCCESS),

@@ -68,7 +68,10 @@ pub enum Following {
     /// An interval runs.
     Run,
     /// An interval waits for the end of the open one.
-    Queue,
+    Queue {
+        /// Why, for people.
+        reason: String,
+    },
     /// An interval runs, and the open ones are cancelled.
     RunAlone,
     /// None runs.
@@ -88,7 +91,7 @@ pub fn follow(follower: Follower, cause: IntervalId) -> Following {
     match follower.overlap {
         Overlap::Skip => skip(format!("interval {open} of the job was still open")),
         Overlap::Queue { max } if follower.queued >= max => skip(format!("{max} firings of the job waited already")),
-        Overlap::Queue { .. } => Following::Queue,
+        Overlap::Queue { .. } => Following::Queue { reason: format!("waits for interval {open}") },
         Overlap::Allow => Following::Run,
         Overlap::CancelRunning => Following::RunAlone,
     }
@@ -136,7 +139,9 @@ mod tests {
         let follower = Follower { overlap: Overlap::Skip, is_paused: false, open: Some(open), queued: 2 };
         let with = |overlap| follow(Follower { overlap, ..follower }, cause);
         assert!(matches!(with(Overlap::Skip), Following::Skip { reason } if reason.contains(&cause.to_string())));
-        assert_eq!(with(Overlap::Queue { max: 3 }), Following::Queue);
+        assert!(
+            matches!(with(Overlap::Queue { max: 3 }), Following::Queue { reason } if reason.contains(&open.to_string()))
+        );
         assert!(matches!(with(Overlap::Queue { max: 2 }), Following::Skip { .. }));
         assert_eq!(with(Overlap::Allow), Following::Run);
         assert_eq!(with(Overlap::CancelRunning), Following::RunAlone);

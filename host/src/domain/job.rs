@@ -1,5 +1,6 @@
 //! What to run, when, and under which policies.
 
+use super::firing;
 use super::ids::{IntervalId, JobId};
 use super::retry::RetryPolicy;
 use super::rules::{After, JobRules};
@@ -210,12 +211,12 @@ pub struct CurrentInterval {
 impl Job {
     /// Its first firing after an instant.
     pub fn next_firing(&self, after: Timestamp) -> Option<NextFiring> {
-        self.spec.schedule.next_after(after).map(|at| NextFiring { scheduled_at: at, fire_at: at })
+        firing::next_after(self.id, &self.spec.schedule, self.spec.rules.jitter, after)
     }
 
     /// A job as it begins: active, with no interval yet.
     pub fn new(id: JobId, spec: JobSpec, now: Timestamp) -> Self {
-        let next = spec.schedule.next_after(now).map(|at| NextFiring { scheduled_at: at, fire_at: at });
+        let next = firing::next_after(id, &spec.schedule, spec.rules.jitter, now);
         Self {
             id,
             spec,

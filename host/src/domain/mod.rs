@@ -5,8 +5,10 @@
 
 pub mod backfill;
 pub mod chain;
+pub mod cron;
 pub mod cut;
 pub mod digest;
+pub mod firing;
 mod held_segment;
 pub mod human_duration;
 pub mod ids;
@@ -17,6 +19,7 @@ pub mod lanes;
 pub mod lease;
 pub mod pausing;
 pub mod plan;
+pub mod preview;
 pub mod progress;
 pub mod rate;
 pub mod recovery;

@@ -1,6 +1,7 @@
 //! What becomes of the firings that pass while a job does not fire.
 
 use super::job::{Job, NextFiring};
+use super::schedule::Count;
 use super::timestamp::Timestamp;
 
 /// Firings of a job that were due and have not been fired.
@@ -8,8 +9,10 @@ use super::timestamp::Timestamp;
 pub struct Passed {
     /// The first of them.
     pub first_at: Timestamp,
+    /// The last of them.
+    pub last_at: Timestamp,
     /// How many.
-    pub count: u64,
+    pub count: Count,
 }
 
 /// How a paused job goes on.
@@ -18,29 +21,30 @@ pub struct Resumption {
     /// Its next firing: the next one of its grid.
     pub next: Option<NextFiring>,
     /// When the first firing that passed was due, and what is kept of all that did; none where none has.
-    pub skipped: Option<(Timestamp, String)>,
+    pub skipped: Option<(Passed, String)>,
 }
 
 /// The firings that have passed; the work is bounded however many they are.
 pub fn passed(job: &Job, now: Timestamp) -> Option<Passed> {
     let next = job.next.filter(|next| next.fire_at <= now)?;
-    let due = job.spec.schedule.due(next.scheduled_at, now)?;
-    let earlier = due.coalesced.map_or(0, |coalesced| coalesced.count);
-    Some(Passed { first_at: next.scheduled_at, count: earlier + 1 })
+    let (first_at, schedule) = (next.scheduled_at, &job.spec.schedule);
+    let last_at = schedule.latest_within(first_at, now).unwrap_or(first_at);
+    let later = schedule.count_within(first_at, now);
+    Some(Passed { first_at, last_at, count: Count { number: later.number + 1, ..later } })
 }
 
 /// Decides how a paused job goes on: nothing that passed is made up for, and nothing of it is lost.
 pub fn resumption(job: &Job, pause_reason: &str, now: Timestamp) -> Resumption {
     let Some(passed) = passed(job, now) else { return Resumption { next: job.next, skipped: None } };
     let reason = format!("{passed} passed while the job was paused: {pause_reason}");
-    Resumption { next: job.next_firing(now), skipped: Some((passed.first_at, reason)) }
+    Resumption { next: job.next_firing(now), skipped: Some((passed, reason)) }
 }
 
 impl std::fmt::Display for Passed {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.count {
+        match self.count.number {
             1 => write!(out, "1 firing, due at {},", self.first_at),
-            count => write!(out, "{count} firings from {} on", self.first_at),
+            _ => write!(out, "{} firings from {} to {}", self.count, self.first_at, self.last_at),
         }
     }
 }
@@ -92,14 +96,14 @@ mod tests {
     fn what_passed_is_one_record_with_its_count_and_the_grid_goes_on() {
         let one = resumption(&every(10), "a look", at(10));
         assert_eq!(one.next.unwrap().scheduled_at, at(20));
-        let (first_at, reason) = one.skipped.unwrap();
-        assert_eq!(first_at, at(10));
+        let (passed, reason) = one.skipped.unwrap();
+        assert_eq!((passed.first_at, passed.last_at), (at(10), at(10)));
         assert!(reason.starts_with("1 firing, due at") && reason.ends_with("paused: a look"), "{reason}");
         let month = 30 * 86_400;
         let many = resumption(&every(1), "a holiday", at(month));
         assert_eq!(many.next.unwrap().scheduled_at, at(month + 1));
-        let (first_at, reason) = many.skipped.unwrap();
-        assert_eq!(first_at, at(1));
+        let (passed, reason) = many.skipped.unwrap();
+        assert_eq!((passed.first_at, passed.last_at), (at(1), at(month)));
         assert!(reason.starts_with("2592000 firings from"), "{reason}");
     }
 
@@ -107,6 +111,6 @@ mod tests {
     fn a_job_without_a_schedule_goes_on_without_one() {
         assert_eq!(resumption(&job(Schedule::Manual), "", at(99)), Resumption { next: None, skipped: None });
         let once = resumption(&job(Schedule::Once { at: at(5) }), "a look", at(99));
-        assert_eq!((once.next, once.skipped.unwrap().0), (None, at(5)));
+        assert_eq!((once.next, once.skipped.unwrap().0.first_at), (None, at(5)));
     }
 }

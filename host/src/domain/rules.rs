@@ -18,7 +18,7 @@ pub struct JobRules {
     pub overlap: Overlap,
     /// What becomes of firings that were due while no host looked.
     pub catch_up: CatchUp,
-    /// The most by which a firing is delayed, the same for one firing on every host.
+    /// The most by which a firing is delayed, and never until the next one; the same for one firing on every host.
     pub jitter: Duration,
     /// How late a firing may be found and still run; none for as late as it likes.
     pub start_deadline: Option<Duration>,
@@ -44,7 +44,8 @@ pub enum Overlap {
     },
     /// It runs beside the open one.
     Allow,
-    /// It runs, and the open ones are cancelled.
+    /// It runs, and the open ones are cancelled; a firing that is made up for and would be cancelled at once is not
+    /// begun.
     CancelRunning,
 }
 
@@ -52,12 +53,13 @@ pub enum Overlap {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CatchUp {
-    /// They are recorded as missed.
+    /// They are recorded as missed; one that is found within a minute is on time.
     None,
     /// The latest runs in the place of the others.
     #[default]
     Latest,
-    /// Each runs, the oldest first; those beyond the bounds are recorded as missed.
+    /// Each runs, the oldest first and, unless they may overlap, one after another; those beyond the bounds are
+    /// recorded as missed.
     All {
         /// At most this many, the latest, `1..=CATCH_UP_MAX`.
         max: u32,

@@ -1,61 +1,19 @@
 //! When a job fires.
 
+use super::cron::CronSchedule;
 use super::timestamp::Timestamp;
-use chrono_tz::Tz;
-use croner::Cron;
-use croner::parser::{CronParser, Seconds};
-use serde::{Deserialize, Serialize};
+use std::fmt::{self, Display, Formatter};
 use std::time::Duration;
 
 /// The shortest period.
 pub const PERIOD_MIN: Duration = Duration::from_secs(1);
 
-/// How many passed firings of a cron expression are counted; beyond, their number is "at least" this.
-const COUNTED_MAX: usize = 1_000;
+/// How many firings of a cron expression are counted one by one; beyond, their number is "more than" this.
+pub const COUNTED_MAX: u64 = 10_000;
 
 /// A span between firings, at least [`PERIOD_MIN`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Period(Duration);
-
-/// A cron expression with its time zone.
-#[derive(Debug, Clone)]
-pub struct CronSchedule {
-    text: String,
-    cron: Box<Cron>,
-    timezone: Tz,
-    dst: DstRules,
-}
-
-/// What a cron expression means where the clocks of its zone are changed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct DstRules {
-    /// For times that the clocks leave out.
-    pub gap: DstGap,
-    /// For times that the clocks show twice.
-    pub fold: DstFold,
-}
-
-/// What becomes of a firing at a time that the clocks leave out.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DstGap {
-    /// There is none that day.
-    Skip,
-    /// It is due when the clocks go on.
-    #[default]
-    Shift,
-}
-
-/// How often a firing is due at a time that the clocks show twice.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DstFold {
-    /// The first time.
-    #[default]
-    Once,
-    /// Both times.
-    Twice,
-}
 
 /// When a job fires.
 #[derive(Debug, Clone)]
@@ -97,24 +55,20 @@ pub enum ScheduleError {
     TimeZone(String),
 }
 
-/// What is due.
+/// How many firings there are in a span of time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Due {
-    /// The firing that runs: the latest that is due.
-    pub run_at: Timestamp,
-    /// Earlier ones in whose place it runs.
-    pub coalesced: Option<Coalesced>,
-    /// The next firing.
-    pub next_at: Option<Timestamp>,
+pub struct Count {
+    /// So many.
+    pub number: u64,
+    /// And more, which were not counted.
+    pub has_more: bool,
 }
 
-/// Firings that passed while no host looked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Coalesced {
-    /// The first of them.
-    pub first_at: Timestamp,
-    /// How many.
-    pub count: u64,
+impl Display for Count {
+    fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
+        let Self { number, has_more } = self;
+        if *has_more { write!(out, "more than {number}") } else { number.fmt(out) }
+    }
 }
 
 impl Period {
@@ -133,50 +87,12 @@ impl Period {
     }
 }
 
-impl CronSchedule {
-    /// Reads five or six fields (seconds first) or a nickname such as `@daily`, and an IANA time zone.
-    pub fn new(expression: &str, timezone: &str, dst: DstRules) -> Result<Self, ScheduleError> {
-        let parser = CronParser::builder().seconds(Seconds::Optional).build();
-        let cron = parser
-            .parse(expression)
-            .map_err(|error| ScheduleError::Cron { expression: expression.to_owned(), reason: error.to_string() })?;
-        let timezone = timezone.parse().map_err(|_| ScheduleError::TimeZone(timezone.to_owned()))?;
-        Ok(Self { text: expression.to_owned(), cron: Box::new(cron), timezone, dst })
-    }
-
-    /// The expression as its author wrote it.
-    pub fn expression(&self) -> &str {
-        &self.text
-    }
-
-    /// The time zone's IANA name.
-    pub fn timezone(&self) -> &'static str {
-        self.timezone.name()
-    }
-
-    /// What it means where the clocks are changed.
-    pub fn dst(&self) -> DstRules {
-        self.dst
-    }
-
-    fn next_after(&self, after: Timestamp) -> Option<Timestamp> {
-        let after = after.to_utc().with_timezone(&self.timezone);
-        self.cron.find_next_occurrence(&after, false).ok().map(|next| next.to_utc().into())
-    }
-
-    fn latest_until(&self, now: Timestamp) -> Option<Timestamp> {
-        let now = now.to_utc().with_timezone(&self.timezone);
-        self.cron.find_previous_occurrence(&now, true).ok().map(|latest| latest.to_utc().into())
-    }
-}
-
 impl Schedule {
     /// The first firing after an instant; none where there is none.
     pub fn next_after(&self, after: Timestamp) -> Option<Timestamp> {
         match self {
             Self::Every { period, anchor } => {
-                let passed = (after.ms() - anchor.ms()).div_euclid(period.ms()).max(0);
-                Some(Timestamp::from_ms(anchor.ms() + (passed + 1) * period.ms()))
+                Some(nth(*period, *anchor, passed(*period, *anchor, after).saturating_add(1)))
             }
             Self::Cron(cron) => cron.next_after(after),
             Self::Once { at } => Some(*at).filter(|at| *at > after),
@@ -190,44 +106,77 @@ impl Schedule {
         match self {
             Self::Every { period, anchor } => {
                 let passed = (from.ms() - 1 - anchor.ms()).div_euclid(period.ms());
-                Some(Timestamp::from_ms(anchor.ms() + (passed + 1) * period.ms()))
+                Some(nth(*period, *anchor, passed + 1))
             }
             other => other.next_after(Timestamp::from_ms(from.ms() - 1)),
         }
     }
 
-    /// What is due at `now` for a job whose next firing was to be at `next_at`; none where nothing is.
-    ///
-    /// The work is bounded however long no host has looked.
-    pub fn due(&self, next_at: Timestamp, now: Timestamp) -> Option<Due> {
-        if next_at > now {
-            return None;
+    /// The last firing after an instant and not after another; its cost depends on how far apart firings are, not on
+    /// how many there are.
+    pub fn latest_within(&self, after: Timestamp, until: Timestamp) -> Option<Timestamp> {
+        if let Self::Every { period, anchor } = self {
+            let latest = nth(*period, *anchor, passed(*period, *anchor, until));
+            return Some(latest).filter(|latest| *latest > after && *latest > *anchor);
         }
-        let (run_at, passed) = match self {
-            Self::Every { period, .. } => {
-                let passed = (now.ms() - next_at.ms()) / period.ms();
-                (Timestamp::from_ms(next_at.ms() + passed * period.ms()), u64::try_from(passed).unwrap_or(0))
+        let next_until = |after| self.next_after(after).filter(|next| *next <= until);
+        let mut found = next_until(after)?;
+        // Looks back twice as far each time until there is one, then halves what lies between it and the end.
+        let (mut look_back, mut none_after) = (Duration::from_secs(1), until);
+        while until - look_back > found {
+            match next_until(until - look_back) {
+                Some(later) => {
+                    found = later;
+                    break;
+                }
+                None => none_after = until - look_back,
             }
-            Self::Cron(cron) => {
-                let run_at = cron.latest_until(now).filter(|latest| *latest > next_at).unwrap_or(next_at);
-                let earlier = std::iter::successors(Some(next_at), |at| cron.next_after(*at));
-                (run_at, earlier.take_while(|at| *at < run_at).take(COUNTED_MAX).count() as u64)
+            look_back *= 2;
+        }
+        while let Some(following) = next_until(found) {
+            let middle = Timestamp::from_ms(following.ms() + (none_after.ms() - following.ms()).max(0) / 2);
+            match next_until(middle) {
+                Some(later) => found = later,
+                None => (found, none_after) = (following, middle),
             }
-            Self::Once { at } => (*at, 0),
-            Self::Manual => return None,
-        };
-        let coalesced = (passed > 0).then_some(Coalesced { first_at: next_at, count: passed });
-        Some(Due { run_at, coalesced, next_at: self.next_after(now) })
+        }
+        Some(found)
     }
+
+    /// How many firings there are after an instant and not after another.
+    pub fn count_within(&self, after: Timestamp, until: Timestamp) -> Count {
+        if let Self::Every { period, anchor } = self {
+            let number = passed(*period, *anchor, until) - passed(*period, *anchor, after);
+            return Count { number: number.try_into().unwrap_or(0), has_more: false };
+        }
+        let firings = std::iter::successors(self.next_after(after), |at| self.next_after(*at));
+        let counted = firings.take_while(|at| *at <= until).take(COUNTED_MAX as usize + 1).count() as u64;
+        Count { number: counted.min(COUNTED_MAX), has_more: counted > COUNTED_MAX }
+    }
+}
+
+/// How many firings of a grid are not after an instant.
+fn passed(period: Period, anchor: Timestamp, until: Timestamp) -> i64 {
+    until.ms().saturating_sub(anchor.ms()).div_euclid(period.ms()).max(0)
+}
+
+fn nth(period: Period, anchor: Timestamp, number: i64) -> Timestamp {
+    Timestamp::from_ms(anchor.ms().saturating_add(number.saturating_mul(period.ms())))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::cron::DstRules;
     use super::*;
+    use proptest::prelude::*;
 
     fn every(seconds: u64) -> Schedule {
         let period = Period::new(Duration::from_secs(seconds)).unwrap();
         Schedule::Every { period, anchor: Timestamp::from_ms(500) }
+    }
+
+    fn cron(expression: &str, zone: &str) -> Schedule {
+        Schedule::Cron(CronSchedule::new(expression, zone, DstRules::default()).unwrap())
     }
 
     fn at(text: &str) -> Timestamp {
@@ -243,30 +192,43 @@ mod tests {
     }
 
     #[test]
-    fn a_late_host_runs_the_latest_firing_and_counts_the_others() {
-        let due = every(10).due(Timestamp::from_ms(10_500), Timestamp::from_ms(45_000)).unwrap();
-        assert_eq!(due.run_at, Timestamp::from_ms(40_500));
-        assert_eq!(due.coalesced, Some(Coalesced { first_at: Timestamp::from_ms(10_500), count: 3 }));
-        assert_eq!(due.next_at, Some(Timestamp::from_ms(50_500)));
-        assert_eq!(every(10).due(Timestamp::from_ms(50_500), Timestamp::from_ms(50_499)), None);
+    fn the_longest_period_never_comes_round() {
+        let period = Period::new(Duration::MAX).unwrap();
+        let schedule = Schedule::Every { period, anchor: Timestamp::from_ms(1_000_000) };
+        assert_eq!(schedule.next_after(Timestamp::from_ms(2_000_000)), Some(Timestamp::from_ms(i64::MAX)));
     }
 
     #[test]
-    fn a_month_of_missed_seconds_is_one_step() {
-        let month = 30 * 86_400;
-        let due = every(1).due(Timestamp::from_ms(1_500), Timestamp::from_ms(1_500 + month * 1_000)).unwrap();
-        assert_eq!(due.coalesced.unwrap().count, 2_592_000);
+    fn one_instant_fires_once_and_manual_never() {
+        let once = Schedule::Once { at: Timestamp::from_ms(50) };
+        assert_eq!(once.next_after(Timestamp::from_ms(49)), Some(Timestamp::from_ms(50)));
+        assert_eq!(once.next_after(Timestamp::from_ms(50)), None);
+        assert_eq!(once.latest_within(Timestamp::from_ms(0), Timestamp::from_ms(90)), Some(Timestamp::from_ms(50)));
+        assert_eq!(Schedule::Manual.next_after(Timestamp::from_ms(0)), None);
+    }
+
+    #[test]
+    fn a_month_of_seconds_is_counted_in_one_step() {
+        let (start, end) = (Timestamp::from_ms(500), Timestamp::from_ms(500 + 30 * 86_400 * 1_000));
+        assert_eq!(every(1).count_within(start, end), Count { number: 2_592_000, has_more: false });
+        assert_eq!(every(1).latest_within(start, end), Some(end));
+    }
+
+    #[test]
+    fn a_month_of_cron_is_counted_up_to_a_bound_and_its_latest_firing_found_all_the_same() {
+        let (start, end) = (at("2026-01-01T00:00:00Z"), at("2026-01-31T00:00:30Z"));
+        let minutely = cron("* * * * *", "Europe/Berlin");
+        assert_eq!(minutely.count_within(start, end).to_string(), "more than 10000");
+        assert_eq!(minutely.latest_within(start, end), Some(at("2026-01-31T00:00:00Z")));
+        assert_eq!(cron("@daily", "UTC").count_within(start, end).to_string(), "30");
+        assert_eq!(cron("0 0 1 1 *", "UTC").latest_within(at("1990-05-05T00:00:00Z"), end), Some(start));
     }
 
     #[test]
     fn cron_follows_the_wall_clock_of_its_zone() {
-        let berlin = Schedule::Cron(CronSchedule::new("30 2 * * *", "Europe/Berlin", DstRules::default()).unwrap());
+        let berlin = cron("30 2 * * *", "Europe/Berlin");
         assert_eq!(berlin.next_after(at("2026-07-01T00:00:00Z")), Some(at("2026-07-01T00:30:00Z")));
         assert_eq!(berlin.next_after(at("2026-12-01T00:00:00Z")), Some(at("2026-12-01T01:30:00Z")));
-        let daily = Schedule::Cron(CronSchedule::new("@daily", "UTC", DstRules::default()).unwrap());
-        let due = daily.due(at("2026-12-01T00:00:00Z"), at("2026-12-04T05:00:00Z")).unwrap();
-        assert_eq!((due.run_at, due.coalesced.unwrap().count), (at("2026-12-04T00:00:00Z"), 3));
-        assert_eq!(due.next_at, Some(at("2026-12-05T00:00:00Z")));
     }
 
     #[test]
@@ -276,5 +238,30 @@ mod tests {
             |expression, zone| CronSchedule::new(expression, zone, DstRules::default()).unwrap_err().to_string();
         assert!(message("every day", "UTC").starts_with("`every day` is not a cron expression"));
         assert!(message("@daily", "Mars/Base").starts_with("`Mars/Base` is not a time zone"));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, cases: 200, ..ProptestConfig::default() })]
+
+        #[test]
+        fn next_latest_and_count_agree_with_walking_from_firing_to_firing(
+            schedule in prop::sample::select(vec![
+                every(1), every(7), every(3_600),
+                Schedule::Once { at: at("2026-10-25T00:30:00Z") },
+                cron("*/10 * * * * *", "UTC"), cron("*/7 * * * *", "Europe/Berlin"), cron("30 2 * * *", "Europe/Berlin"),
+                cron("0 */3 * * *", "Australia/Lord_Howe"), cron("59 23 29 2 *", "UTC"), cron("0 0 30 2 *", "UTC"),
+                Schedule::Manual,
+            ]),
+            start in at("2026-10-23T00:00:00Z").ms()..at("2026-10-26T00:00:00Z").ms(),
+            span in 0i64..9_000_000,
+        ) {
+            let (after, until) = (Timestamp::from_ms(start), Timestamp::from_ms(start + span));
+            let walk = std::iter::successors(schedule.next_after(after), |at| schedule.next_after(*at));
+            let walked: Vec<_> = walk.take_while(|at| *at <= until).collect();
+            prop_assert!(walked.iter().all(|at| *at > after) && walked.is_sorted_by(|one, next| one < next));
+            prop_assert_eq!(schedule.latest_within(after, until), walked.last().copied());
+            let count = Count { number: walked.len() as u64, has_more: false };
+            prop_assert_eq!(schedule.count_within(after, until), count);
+        }
     }
 }

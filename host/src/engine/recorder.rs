@@ -196,7 +196,7 @@ impl Recorder {
         let wants_more = round.intervals.iter().filter(|interval| wants_more(interval, now)).count() > 0;
         let has_ended = !recorded.ended.is_empty();
         let may_begin_more = recorded.has_opened || round.has_retries || round.has_refused || round.has_cleared;
-        // What has ended may have fired another job.
+        // What has ended may have fired another job, or let go an interval that waited for it.
         if has_ended || may_begin_more || wants_more {
             self.executor.nudge();
         }

@@ -1,12 +1,10 @@
 //! Turns jobs whose time has come into intervals.
 
 use super::tick::Tick;
+use crate::domain::firing::{self, Run, Situation, Verdict};
 use crate::domain::ids::IntervalId;
-use crate::domain::interval::{Firing, IntervalState, Origin};
-use crate::domain::job::NextFiring;
-use crate::domain::schedule::{Coalesced, Due};
 use crate::domain::timestamp::Timestamp;
-use crate::store::{DueJob, FiringDecision, NewInterval, Store, StoreError, UnrunFiring};
+use crate::store::{DueJob, FiringDecision, Store, StoreError};
 use crate::wakeup::Wakeup;
 use async_trait::async_trait;
 use std::sync::Arc;
@@ -27,6 +25,19 @@ impl Scheduler {
     pub fn new(store: Arc<dyn Store>, is_recovery_enabled: bool, executor: Wakeup) -> Self {
         Self { store, is_recovery_enabled, executor }
     }
+
+    fn decide(&self, due: &DueJob, now: Timestamp) -> Option<FiringDecision> {
+        let DueJob { job, open } = due;
+        let (schedule, rules, next) = (&job.spec.schedule, &job.spec.rules, job.next?);
+        let situation = Situation { job: job.id, schedule, rules, next, open, now };
+        Some(FiringDecision {
+            job: job.id,
+            was_due_at: next.fire_at,
+            decided_at: now,
+            is_tracked: self.is_recovery_enabled && job.spec.enable_recovery,
+            verdict: firing::decide(&situation, IntervalId::generate)?,
+        })
+    }
 }
 
 #[async_trait]
@@ -35,12 +46,12 @@ impl Tick for Scheduler {
 
     async fn tick(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
         let due = self.store.due_jobs(now, JOBS_MAX).await?;
-        let decisions: Vec<_> = due.iter().filter_map(|due| decide(due, self.is_recovery_enabled, now)).collect();
+        let decisions: Vec<_> = due.iter().filter_map(|due| self.decide(due, now)).collect();
         if !decisions.is_empty() {
             let fired = self.store.fire(&decisions).await?;
             let fired: Vec<_> = decisions.iter().zip(fired).filter_map(|(one, fired)| fired.then_some(one)).collect();
             fired.iter().for_each(|decision| announce(decision));
-            if fired.iter().any(|decision| decision.run.is_some()) {
+            if fired.iter().any(|decision| !decision.verdict.runs.is_empty()) {
                 self.executor.nudge();
             }
         }
@@ -48,47 +59,21 @@ impl Tick for Scheduler {
     }
 }
 
-/// Decides what a due job leads to: the latest due firing runs in the place of earlier ones, unless an interval of the
-/// job is still open. Firings that do not run are kept as records.
-fn decide(due_job: &DueJob, is_recovery_enabled: bool, now: Timestamp) -> Option<FiringDecision> {
-    let DueJob { job, open_interval } = due_job;
-    let was_due_at = job.next?.fire_at;
-    let Due { run_at, coalesced, next_at } = job.spec.schedule.due(was_due_at, now)?;
-    let next = next_at.map(|at| NextFiring { scheduled_at: at, fire_at: at });
-    let unrun = |state, reason, scheduled_at| UnrunFiring {
-        id: IntervalId::generate(),
-        state,
-        reason,
-        scheduled_at,
-        decided_at: now,
-    };
-    let mut decision = FiringDecision { job: job.id, was_due_at, run: None, unrun: Vec::new(), next };
-    if let Some(Coalesced { first_at, count }) = coalesced {
-        let reason =
-            format!("{count} firings from {first_at} on were due while no host fired them; {run_at} stands for them");
-        decision.unrun.push(unrun(IntervalState::Coalesced, reason, first_at));
-    }
-    match open_interval {
-        Some(open) => {
-            let reason = format!("interval {open} of the job was still open");
-            decision.unrun.push(unrun(IntervalState::Skipped, reason, run_at));
-        }
-        None => {
-            let interval = IntervalId::generate();
-            let firing =
-                Firing { interval, job: job.id, origin: Origin::Schedule, scheduled_at: run_at, fired_at: now };
-            decision.run = Some(NewInterval { firing, is_tracked: is_recovery_enabled && job.spec.enable_recovery });
-        }
-    }
-    Some(decision)
-}
-
 fn announce(decision: &FiringDecision) {
     let job = decision.job;
-    for firing in &decision.unrun {
-        warn!(job.id = %job, state = %firing.state, "A firing of job {job} is {}: {}", firing.state, firing.reason);
+    let Verdict { runs, unrun, cancels, warning, .. } = &decision.verdict;
+    for firing in unrun {
+        warn!(job.id = %job, state = %firing.state, "Job {job}, {}: {}", firing.state, firing.reason);
     }
-    if let Some(NewInterval { firing, .. }) = &decision.run {
-        info!(job.id = %job, interval.id = %firing.interval, "Job {job} fired interval {}", firing.interval);
+    for cancelled in cancels {
+        let interval = cancelled.interval;
+        warn!(job.id = %job, interval.id = %interval, "Job {job} cancelled interval {interval}: {}", cancelled.reason);
+    }
+    if let Some(warning) = warning {
+        warn!(job.id = %job, "Job {job} is slow: {warning}");
+    }
+    for Run { firing, waits } in runs {
+        let (interval, waits) = (firing.interval, waits.as_deref().map(|waits| format!(", which {waits}")));
+        info!(job.id = %job, interval.id = %interval, "Job {job} fired interval {interval}{}", waits.unwrap_or_default());
     }
 }

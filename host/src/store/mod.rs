@@ -90,8 +90,11 @@ pub trait Store: Send + Sync {
     async fn next_fire_at(&self) -> Result<Option<Timestamp>>;
 
     /// Carries out decisions about due jobs in one transaction, so that each is due at its next firing. Answers in
-    /// their order: true where that was done and the interval that was to run is there; false where another host was
-    /// faster, or the firing has an interval already.
+    /// their order: true where that was done and the intervals that were to run are there; false where another host was
+    /// faster, or where a firing has an interval already.
+    ///
+    /// Intervals that wait are not claimed before those of the job that are open have ended: the oldest is let go in
+    /// the transaction in which the last of them ends.
     async fn fire(&self, decisions: &[FiringDecision]) -> Result<Vec<bool>>;
 
     /// Starts an interval beside the schedule. The same key of the same job starts one interval only, however often

@@ -2,12 +2,13 @@
 
 use crate::domain::backfill::Backfill;
 use crate::domain::chain::ChainError;
+use crate::domain::firing::UnrunFiring;
 use crate::domain::ids::{BackfillId, IntervalId, JobId};
 use crate::domain::interval::IntervalState;
 use crate::domain::job::{Job, NextFiring};
 use crate::domain::reopening::NotRetried;
 use crate::domain::timestamp::Timestamp;
-use crate::store::{NewInterval, UnrunFiring};
+use crate::store::NewInterval;
 
 /// What became of a wish to start an interval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

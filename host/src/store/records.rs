@@ -1,11 +1,13 @@
 //! What goes into the store and comes out of it.
 
 use crate::domain::digest::Digest;
+use crate::domain::firing::{StillOpen, Verdict};
 use crate::domain::ids::{BackfillId, IncarnationId, IntervalId, JobId, TaskIndex};
 use crate::domain::interval::{Firing, IntervalState};
-use crate::domain::job::{Counts, Job, NextFiring, WorkSpec};
+use crate::domain::job::{Counts, Job, WorkSpec};
 use crate::domain::plan::Stage;
 use crate::domain::recovery::Casualty;
+use crate::domain::rules::QUEUE_MAX;
 use crate::domain::task::{Failure, KeyWrites, LogLine};
 use crate::domain::timestamp::Timestamp;
 use crate::domain::worklist::SegmentUpdate;
@@ -56,13 +58,16 @@ pub enum VersionDeletion {
     Pinned(IntervalId),
 }
 
+/// How many open intervals of one due job are looked at: all that may wait, and as many again.
+pub const STILL_OPEN_MAX: u32 = 2 * QUEUE_MAX;
+
 /// A job whose time has come.
 #[derive(Debug, Clone)]
 pub struct DueJob {
     /// The job.
     pub job: Job,
-    /// Its interval that is still open, if any.
-    pub open_interval: Option<IntervalId>,
+    /// Its open intervals that are not of a backfill, the oldest first; not more than [`STILL_OPEN_MAX`].
+    pub open: Vec<StillOpen>,
 }
 
 /// What a due job leads to.
@@ -72,12 +77,12 @@ pub struct FiringDecision {
     pub job: JobId,
     /// The `fire_at` of the job's next firing that the decision was made on; another host that was faster has changed it.
     pub was_due_at: Timestamp,
-    /// The interval that runs.
-    pub run: Option<NewInterval>,
-    /// Firings that do not.
-    pub unrun: Vec<UnrunFiring>,
-    /// The job's next firing.
-    pub next: Option<NextFiring>,
+    /// When that was decided.
+    pub decided_at: Timestamp,
+    /// Whether the progress of its new intervals is recorded.
+    pub is_tracked: bool,
+    /// What is done.
+    pub verdict: Verdict,
 }
 
 /// An interval that is to run.
@@ -87,21 +92,6 @@ pub struct NewInterval {
     pub firing: Firing,
     /// Whether its progress is recorded; if not, it cannot be recovered.
     pub is_tracked: bool,
-}
-
-/// A firing that does not run, kept so that it is not lost.
-#[derive(Debug, Clone)]
-pub struct UnrunFiring {
-    /// The record's identity.
-    pub id: IntervalId,
-    /// Skipped, coalesced or missed.
-    pub state: IntervalState,
-    /// Why.
-    pub reason: String,
-    /// When it was due.
-    pub scheduled_at: Timestamp,
-    /// When that was decided.
-    pub decided_at: Timestamp,
 }
 
 /// An interval that has work left, with all that a host needs to do it.

@@ -1,30 +1,12 @@
 //! Past ranges of a schedule that are run again.
 
 use crate::hands::Hands;
-use crate::world::{START, World, at, every, firing, job_on, tasks_only};
-use latchwork::domain::backfill::{Backfill, BackfillMode, BackfillState, PRIORITY};
+use crate::world::{START, World, at, backfill_of, every, firing, job_on, tasks_only};
+use latchwork::domain::backfill::{Backfill, BackfillState, PRIORITY};
 use latchwork::domain::ids::{BackfillId, IntervalId, JobId};
 use latchwork::domain::interval::{Firing, IntervalState, Origin};
 use latchwork::domain::timestamp::Timestamp;
 use latchwork::store::{BackfillStep, NewInterval};
-
-/// The first hundred seconds.
-fn backfill(job: JobId, created_at: Timestamp) -> Backfill {
-    Backfill {
-        id: BackfillId::generate(),
-        job,
-        mode: BackfillMode::Failed,
-        state: BackfillState::Running,
-        from: START,
-        until: at(100),
-        next_at: START,
-        max_parallel: 3,
-        planned: 10,
-        fired: 0,
-        created_at,
-        finished_at: None,
-    }
-}
 
 fn step(backfill: &Backfill, next_at: Timestamp, fire: &[Timestamp]) -> BackfillStep {
     let interval = |scheduled_at: &Timestamp| {
@@ -35,7 +17,7 @@ fn step(backfill: &Backfill, next_at: Timestamp, fire: &[Timestamp]) -> Backfill
 }
 
 async fn kept(world: &World, created_at: Timestamp) -> Backfill {
-    let backfill = backfill(world.keep(job_on(every(10))).await, created_at);
+    let backfill = backfill_of(world.keep(job_on(every(10))).await, created_at);
     assert!(world.create_backfill(&backfill).await.unwrap());
     backfill
 }
@@ -54,7 +36,7 @@ async fn every_field_of_a_backfill_comes_back_and_survives_a_restart() {
     assert_eq!((read.open, read.succeeded, read.failed), (0, 0, 0));
     assert_eq!(world.backfills_of(backfill.job, 9).await.unwrap().len(), 1);
     assert!(world.backfill(BackfillId::generate()).await.unwrap().is_none());
-    assert!(!world.create_backfill(&self::backfill(JobId::generate(), START)).await.unwrap());
+    assert!(!world.create_backfill(&backfill_of(JobId::generate(), START)).await.unwrap());
 }
 
 #[tokio::test]
@@ -78,7 +60,7 @@ async fn a_step_moves_on_and_fires_together_and_only_once() {
     assert_eq!(priority, PRIORITY);
     assert_eq!(world.job(backfill.job).await.unwrap().unwrap().next, next, "the grid is left alone");
     let due = &world.due_jobs(at(10), 9).await.unwrap()[0];
-    assert_eq!(due.open_interval, None, "a live firing does not mind a backfill's intervals");
+    assert_eq!(due.open, [], "a live firing does not mind a backfill's intervals");
 }
 
 #[tokio::test]
@@ -135,7 +117,7 @@ async fn a_cancelled_backfill_fires_no_more_and_takes_its_open_intervals_along()
 async fn backfills_of_one_job_follow_one_another_and_go_with_it() {
     let world = World::new().await;
     let first = kept(&world, at(150)).await;
-    let second = backfill(first.job, at(160));
+    let second = backfill_of(first.job, at(160));
     world.create_backfill(&second).await.unwrap();
     let other = kept(&world, at(170)).await;
     let running = async || {
@@ -156,7 +138,7 @@ async fn the_history_of_firings_holds_the_schedules_and_the_backfills_in_order()
     let world = World::new().await;
     let owner = world.host("a", START).await;
     let job = world.keep(job_on(every(10))).await;
-    let backfill = backfill(job, at(150));
+    let backfill = backfill_of(job, at(150));
     world.create_backfill(&backfill).await.unwrap();
     let fired = |scheduled_at: Timestamp, fired_at: Timestamp, origin| {
         let interval = firing(job, origin, fired_at);

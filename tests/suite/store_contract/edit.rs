@@ -2,11 +2,13 @@
 
 use crate::world::{START, World, at, every, job_on, manual_job};
 use latchwork::domain::chain::ChainError;
+use latchwork::domain::firing::UnrunFiring;
 use latchwork::domain::ids::{IntervalId, JobId};
 use latchwork::domain::interval::IntervalState;
 use latchwork::domain::job::Job;
 use latchwork::domain::rules::{After, AfterEnd};
-use latchwork::store::{Edited, JobEdit, Rescheduling, UnrunFiring};
+use latchwork::domain::schedule::Count;
+use latchwork::store::{Edited, JobEdit, Rescheduling};
 
 fn edit(kept: &Job, change: impl FnOnce(&mut Job)) -> JobEdit {
     let mut job = Job { updated_at: at(5), ..kept.clone() };
@@ -49,6 +51,8 @@ async fn a_new_schedule_brings_its_own_next_firing_and_keeps_what_passed_of_the_
         state: IntervalState::Skipped,
         reason: "1 firing had not been fired".to_owned(),
         scheduled_at: at(10),
+        last_at: at(10),
+        count: Count { number: 1, has_more: false },
         decided_at: at(12),
     };
     let mut change = edit(&job(&world, id).await, |job| {

@@ -3,12 +3,13 @@
 use super::is_lease_lost;
 use crate::hands::Hands;
 use crate::world::{START, World, at, every, job_on, manual_job, tasks_only};
+use latchwork::domain::cron::{CronSchedule, DstFold, DstGap, DstRules};
 use latchwork::domain::ids::JobId;
 use latchwork::domain::interval::{IntervalState, Origin};
 use latchwork::domain::job::{Access, DirectoryGrant, Grants, JobSpec, MaxFailed, Policy, WorkSpec};
 use latchwork::domain::retry::RetryPolicy;
 use latchwork::domain::rules::{After, AfterEnd, CatchUp, JobRules, OnUpgrade, Overlap, Retention};
-use latchwork::domain::schedule::{CronSchedule, DstFold, DstGap, DstRules, Schedule};
+use latchwork::domain::schedule::Schedule;
 use latchwork::store::{JobDeletion, Triggered};
 use std::time::Duration;
 

@@ -17,6 +17,7 @@ mod operations;
 mod planning;
 mod plugins;
 mod query_plans;
+mod queue;
 mod record;
 mod recovery;
 mod retry;

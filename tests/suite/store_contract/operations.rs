@@ -3,10 +3,12 @@
 use super::is_lease_lost;
 use crate::hands::Hands;
 use crate::world::{START, World, at, every, firing, job_on, manual_job, tasks_only};
+use latchwork::domain::firing::UnrunFiring;
 use latchwork::domain::ids::{IntervalId, JobId};
 use latchwork::domain::interval::{IntervalState, Origin};
 use latchwork::domain::job::{Job, JobStatus, NextFiring};
-use latchwork::store::{Cancellation, Resume, Triggered, UnrunFiring};
+use latchwork::domain::schedule::Count;
+use latchwork::store::{Cancellation, Resume, Triggered};
 
 async fn job(world: &World, job: JobId) -> Job {
     world.job(job).await.unwrap().unwrap()
@@ -41,6 +43,8 @@ async fn a_resumed_job_is_due_at_its_next_firing_and_keeps_what_passed() {
         state: IntervalState::Skipped,
         reason: "3 firings passed".to_owned(),
         scheduled_at: at(10),
+        last_at: at(30),
+        count: Count { number: 3, has_more: false },
         decided_at: at(35),
     };
     let resume = Resume { job: id, next, skipped: Some(skipped.clone()) };

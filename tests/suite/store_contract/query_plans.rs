@@ -25,7 +25,7 @@ async fn no_hot_statement_walks_a_table_that_grows_with_the_history() {
 async fn the_open_intervals_of_a_job_are_found_without_its_history() {
     let world = World::new().await;
     let mut connection = raw(&world).await;
-    for wanted in ["due jobs", "next open interval"] {
+    for wanted in ["due jobs", "next open interval", "release of what waits"] {
         let (_, statement) = SqliteStore::HOT_STATEMENTS.iter().find(|(name, _)| *name == wanted).unwrap();
         let plan = sqlx::query(AssertSqlSafe(format!("explain query plan {statement}")));
         let steps: Vec<String> =

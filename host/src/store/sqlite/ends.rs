@@ -1,7 +1,7 @@
 //! What the end of an interval means for its job, and for the jobs that wait for it.
 
 use super::rows::{json, maybe_parsed, number, parsed, to_json, word};
-use super::{firing, transitions};
+use super::{firing, queue, transitions};
 use crate::domain::chain::{self, Follower, Following};
 use crate::domain::ids::{IntervalId, JobId};
 use crate::domain::interval::{Firing, IntervalEvent, IntervalState, Origin};
@@ -110,14 +110,12 @@ async fn fire_follower(
     match &following {
         Following::Skip { reason } => return keep_skipped(connection, firing, cause, reason).await,
         Following::RunAlone => cancel_open(connection, job, firing.interval, now).await?,
-        Following::Run | Following::Queue => {}
+        Following::Run | Following::Queue { .. } => {}
     }
     firing::insert(connection, &interval, now).await?;
-    if following == Following::Queue {
-        sqlx::query("update intervals set is_queued = true where id = ? and state = 'pending'")
-            .bind(firing.interval.to_string())
-            .execute(connection)
-            .await?;
+    if let Following::Queue { reason } = &following {
+        queue::enter(connection, firing.interval, reason).await?;
+        transitions::show_next_open(connection, job).await?;
     }
     Ok(())
 }

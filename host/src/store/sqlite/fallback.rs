@@ -6,7 +6,7 @@ use crate::store::Result;
 use sqlx::SqliteConnection;
 
 /// How the warning begins, which tells it from a job's other warnings.
-const WARNING: &str = "the last recovery failed: ";
+pub(super) const WARNING: &str = "the last recovery failed: ";
 
 /// Warns on the job of an interval that has ended, where that was the fallback of another and failed, too; takes the
 /// warning back where an interval has succeeded.

@@ -1,33 +1,61 @@
 //! From due jobs to intervals.
 
-use super::rows::{maybe_parsed, readable, to_json};
-use super::{SqliteStore, jobs, transitions};
+use super::rows::{json, readable, to_json};
+use super::{SqliteStore, jobs, queue, transitions};
+use crate::domain::firing::{Cancellation, Run, StillOpen, UnrunFiring};
 use crate::domain::ids::{IntervalId, JobId};
 use crate::domain::interval::{IntervalEvent, Origin};
 use crate::domain::job::Grants;
 use crate::domain::timestamp::Timestamp;
-use crate::store::{DueJob, FiringDecision, NewInterval, Result, StoreError, UnrunFiring};
+use crate::store::{DueJob, FiringDecision, NewInterval, Result, STILL_OPEN_MAX, StoreError};
+use serde::Deserialize;
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqlitePool;
 
+/// Each job with its open intervals: with those of backfills left out, which yield to live firings.
 pub(super) const DUE: &str = "select jobs.*, (\
-      select id from intervals where job_id = jobs.id and state in ('pending', 'running') \
-        and backfill_id is null limit 1) as open_interval_id \
-    from jobs where status = 'active' and is_deleted = false and next_fire_at <= ? order by next_fire_at limit ?";
+      select json_group_array(json_object('id', id, 'origin', origin, 'is_queued', is_queued, \
+        'scheduled_at', scheduled_at, 'began_at', coalesce(started_at, fired_at))) \
+      from (select * from intervals where job_id = jobs.id and state in ('pending', 'running') \
+        and backfill_id is null order by fired_at, id limit ?3)) as open \
+    from jobs where status = 'active' and is_deleted = false and next_fire_at <= ?1 order by next_fire_at limit ?2";
 
 pub(super) const NEXT_AT: &str = "select min(next_fire_at) from jobs \
     where status = 'active' and is_deleted = false and next_fire_at is not null";
 
 pub(super) async fn due(pool: &SqlitePool, now: Timestamp, limit: u32) -> Result<Vec<DueJob>> {
-    let rows = sqlx::query(DUE).bind(now.ms()).bind(limit).fetch_all(pool).await?;
+    let rows = sqlx::query(DUE).bind(now.ms()).bind(limit).bind(STILL_OPEN_MAX).fetch_all(pool).await?;
     let due = readable(&rows, "job", |row| {
-        Ok(DueJob { job: jobs::read(row)?, open_interval: maybe_parsed(row, "open_interval_id")? })
+        let open: Vec<OpenRow> = json(row, "open")?;
+        Ok(DueJob { job: jobs::read(row)?, open: open.into_iter().map(StillOpen::from).collect() })
     });
     if due.is_empty() && !rows.is_empty() {
         // Damaged jobs stay due: an empty answer would have the scheduler ask again at once, for ever.
         return Err(StoreError::unreadable("every due job", "the rows are damaged"));
     }
     Ok(due)
+}
+
+/// An open interval as [`DUE`] tells of it; SQLite's JSON has no booleans.
+#[derive(Deserialize)]
+struct OpenRow {
+    id: IntervalId,
+    origin: String,
+    is_queued: u8,
+    scheduled_at: i64,
+    began_at: i64,
+}
+
+impl From<OpenRow> for StillOpen {
+    fn from(row: OpenRow) -> Self {
+        Self {
+            id: row.id,
+            scheduled_at: Timestamp::from_ms(row.scheduled_at),
+            began_at: Timestamp::from_ms(row.began_at),
+            is_scheduled: row.origin == Origin::Schedule.name(),
+            is_queued: row.is_queued != 0,
+        }
+    }
 }
 
 pub(super) async fn next_at(pool: &SqlitePool) -> Result<Option<Timestamp>> {
@@ -46,27 +74,46 @@ pub(super) async fn fire(store: &SqliteStore, decisions: &[FiringDecision]) -> R
 }
 
 async fn fire_one(connection: &mut SqliteConnection, decision: &FiringDecision) -> Result<bool> {
+    let FiringDecision { job, verdict, .. } = decision;
     let moved = sqlx::query(
-        "update jobs set next_scheduled_at = ?, next_fire_at = ? \
+        "update jobs set next_scheduled_at = ?, next_fire_at = ?, warning = coalesce(?, warning) \
          where id = ? and next_fire_at = ? and status = 'active' and is_deleted = false",
     )
-    .bind(decision.next.map(|next| next.scheduled_at.ms()))
-    .bind(decision.next.map(|next| next.fire_at.ms()))
-    .bind(decision.job.to_string())
+    .bind(verdict.next.map(|next| next.scheduled_at.ms()))
+    .bind(verdict.next.map(|next| next.fire_at.ms()))
+    .bind(&verdict.warning)
+    .bind(job.to_string())
     .bind(decision.was_due_at.ms())
     .execute(&mut *connection)
     .await?;
     if moved.rows_affected() == 0 {
         return Ok(false);
     }
-    for firing in &decision.unrun {
-        insert_unrun(connection, decision.job, firing).await?;
+    for Cancellation { interval, reason } in &verdict.cancels {
+        // It may have ended since the decision.
+        if transitions::is_open(connection, *interval).await? {
+            transitions::close(connection, *interval, IntervalEvent::Cancelled, Some(reason), decision.decided_at)
+                .await?;
+        }
     }
-    match &decision.run {
-        // Also where the firing was kept before, the job's next one must come.
-        Some(interval) => insert(connection, interval, interval.firing.fired_at).await,
-        None => Ok(true),
+    for firing in &verdict.unrun {
+        insert_unrun(connection, *job, firing).await?;
     }
+    // Also where a firing was kept before, the job's next one must come.
+    let mut are_all_new = true;
+    for Run { firing, waits } in &verdict.runs {
+        let interval = NewInterval { firing: *firing, is_tracked: decision.is_tracked };
+        are_all_new &= insert(connection, &interval, firing.fired_at).await?;
+        if let Some(reason) = waits {
+            queue::enter(connection, firing.interval, reason).await?;
+        }
+    }
+    if verdict.runs.iter().any(|run| run.waits.is_some()) {
+        // What they wait for may have ended since the decision.
+        queue::release(connection, *job).await?;
+    }
+    transitions::show_next_open(connection, *job).await?;
+    Ok(are_all_new)
 }
 
 /// Inserts an interval; where its plugin has no version, it fails at once. False where there is no such job, or where

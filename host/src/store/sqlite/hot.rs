@@ -2,8 +2,8 @@
 //! carries them out: none may walk a table that grows with the history.
 
 use super::{
-    SqliteStore, backfills, claims, doubt, ends, firing, graph, incarnations, keys, overdue, planning, progress,
-    recovery, transitions,
+    SqliteStore, backfills, claims, doubt, ends, firing, graph, incarnations, keys, overdue, planning, progress, queue,
+    recovery, transitions, warning,
 };
 
 impl SqliteStore {
@@ -17,6 +17,8 @@ impl SqliteStore {
         ("due jobs", firing::DUE),
         ("next firing", firing::NEXT_AT),
         ("next open interval", transitions::SHOW_NEXT_OPEN),
+        ("release of what waits", queue::RELEASE),
+        ("warned job", warning::WARNED),
         ("stages", progress::STAGES),
         ("publish", progress::PUBLISH),
         ("ended intervals", progress::ENDED_AMONG),

@@ -21,6 +21,7 @@ mod overdue;
 mod planning;
 mod plugins;
 mod progress;
+mod queue;
 mod record;
 mod recovery;
 mod reopen;
@@ -28,6 +29,7 @@ mod rows;
 mod schedule;
 mod transitions;
 mod upgrade;
+mod warning;
 
 use super::operations::*;
 use super::records::*;

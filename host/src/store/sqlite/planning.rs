@@ -14,7 +14,8 @@ use sqlx::sqlite::SqlitePool;
 
 pub(super) const CLAIM: &str = "update intervals set owner = ?1, plan_at = null where id in (\
       select id from intervals where state in ('pending', 'running') and state = 'pending' \
-      and (owner is null or owner = ?1) and (plan_at is null or plan_at <= ?2) order by priority desc, fired_at limit ?3) \
+      and is_queued = false and (owner is null or owner = ?1) and (plan_at is null or plan_at <= ?2) \
+      order by priority desc, fired_at limit ?3) \
     and exists (select 1 from incarnations where id = ?1 and ended_at is null and expires_at >= ?2) returning id";
 
 pub(super) async fn claim(

@@ -211,7 +211,7 @@ pub(super) async fn abandon(
         // Another host was faster.
         return Ok(());
     }
-    // The replacement first: the end of an interval that is replaced counts for nothing.
+    // The replacement first: the end of an interval that is replaced counts for nothing, and lets go nothing that waits.
     if let Some(replacement) = replacement {
         firing::insert(&mut tx, replacement, now).await?;
     }

@@ -1,7 +1,8 @@
 //! The columns of a job that say when it fires.
 
 use super::rows::{instant, number, to_word, word};
-use crate::domain::schedule::{CronSchedule, DstRules, Period, Schedule};
+use crate::domain::cron::{CronSchedule, DstRules};
+use crate::domain::schedule::{Period, Schedule};
 use crate::store::{Result, StoreError};
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;

@@ -2,7 +2,7 @@
 
 use super::ends::{self, EndedInterval};
 use super::rows::{json, number, parsed};
-use super::{fallback, progress};
+use super::{fallback, progress, queue, warning};
 use crate::domain::cut;
 use crate::domain::ids::{IntervalId, JobId};
 use crate::domain::interval::{IntervalEvent, IntervalState};
@@ -87,7 +87,7 @@ async fn open_stage(connection: &mut SqliteConnection, interval: IntervalId, num
 }
 
 /// Ends an interval: its counters become final, whoever works on it loses the lease, and its job shows the next open
-/// interval, if there is one.
+/// interval, if there is one, and lets go what waited for this one.
 pub(super) async fn close(
     connection: &mut SqliteConnection,
     interval: IntervalId,
@@ -120,6 +120,8 @@ pub(super) async fn close(
     .bind(&id)
     .execute(&mut *connection)
     .await?;
+    queue::release(connection, job).await?;
+    warning::settle(connection, interval, now).await?;
     show_next_open(connection, job).await?;
     fallback::note_end(connection, (interval, job), state, reason).await?;
     ends::follow(connection, EndedInterval { id: interval, job, state }, now).await?;
@@ -130,7 +132,8 @@ pub(super) async fn close(
 pub(super) const SHOW_NEXT_OPEN: &str = "update jobs \
     set (current_interval_id, interval_started_at, interval_progress) = (\
       select id, started_at, case when id = jobs.current_interval_id then jobs.interval_progress end from intervals \
-      where job_id = jobs.id and state in ('pending', 'running') order by fired_at desc, id desc limit 1) where id = ?";
+      where job_id = jobs.id and state in ('pending', 'running') and is_queued = false \
+      order by fired_at desc, id desc limit 1) where id = ?";
 
 /// Points the job at its latest open interval.
 pub(super) async fn show_next_open(connection: &mut SqliteConnection, job: JobId) -> Result<()> {
