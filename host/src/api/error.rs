@@ -33,6 +33,8 @@ pub(super) enum ApiError {
     Refused(#[from] Refusal),
     #[error("version {digest} of `{name}` is in use: the open interval {interval} is pinned to it")]
     Pinned { name: String, digest: String, interval: IntervalId },
+    #[error("{0} streams of events are open, and a host serves no more: close one, or ask for application/json")]
+    TooManyStreams(usize),
     #[error("the database does not answer just now; nothing was changed")]
     Store(StoreError),
     #[error("{0}: the row is damaged")]
@@ -74,6 +76,7 @@ impl ApiError {
             Self::UnknownPlugin(_) => (StatusCode::UNPROCESSABLE_ENTITY, "unknown_plugin"),
             Self::Refused(refusal) => (StatusCode::UNPROCESSABLE_ENTITY, refusal_code(refusal)),
             Self::Pinned { .. } => (StatusCode::CONFLICT, "version_in_use"),
+            Self::TooManyStreams(_) => (StatusCode::SERVICE_UNAVAILABLE, "too_many_streams"),
             Self::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, "database_unavailable"),
             Self::Damaged(_) => (StatusCode::INTERNAL_SERVER_ERROR, "damaged_row"),
         }

@@ -20,6 +20,8 @@ pub struct LeasedSegment {
     pub retries: BTreeMap<TaskIndex, Retry>,
     /// Tasks that one more crash would fail as poison: each runs alone, so that no other is in flight in that crash.
     pub suspects: BTreeSet<TaskIndex>,
+    /// Tasks of which an earlier attempt saved a checkpoint.
+    pub checkpoints: BTreeSet<TaskIndex>,
 }
 
 /// A task that waits for another attempt.
@@ -38,10 +40,14 @@ pub struct Start {
     pub index: TaskIndex,
     /// The stage's place in the plan.
     pub stage: u32,
+    /// The segment's place in the interval.
+    pub segment: u32,
     /// Which attempt, from 1.
     pub attempt: u32,
     /// Larger on every later attempt at the task: the segment's epoch, then the attempt.
     pub fencing_token: u64,
+    /// Whether an earlier attempt may have saved a checkpoint; an ordinary first attempt need not look for one.
+    pub may_have_checkpoint: bool,
 }
 
 /// How an attempt was judged.
@@ -60,10 +66,25 @@ pub enum Settlement {
 pub struct SegmentUpdate {
     /// The segment's place in the interval.
     pub number: u32,
+    /// Its first task's index in the interval.
+    pub first: u32,
     /// The state that it has after the write.
     pub state: SegmentState,
     /// How far it is after the write.
     pub progress: Progress,
+}
+
+impl SegmentUpdate {
+    /// Notes that what a completed task left could not be kept; false where the task is not among its own.
+    ///
+    /// The segment's state stays: the task is settled either way.
+    pub fn refuse(&mut self, index: TaskIndex) -> bool {
+        let is_own = (self.first..self.first + self.progress.length()).contains(&index.0);
+        if is_own {
+            self.progress.refuse(index.0 - self.first);
+        }
+        is_own
+    }
 }
 
 /// The held segments of one interval.
@@ -145,6 +166,14 @@ impl Worklist {
         true
     }
 
+    /// Notes that what a completed task left could not be kept, where its segment is still held: the update that says
+    /// so is the one that was taken before.
+    pub fn refuse(&mut self, index: TaskIndex) {
+        if let Some(held) = self.held.values_mut().find(|held| held.contains(index)) {
+            held.refuse(index);
+        }
+    }
+
     /// Takes what must be written since the last time; segments with nothing left to do are no longer held.
     pub fn take_unsaved(&mut self) -> Vec<SegmentUpdate> {
         let owner = self.owner;
@@ -174,6 +203,7 @@ mod tests {
             progress: Progress::none(length),
             retries: BTreeMap::new(),
             suspects: BTreeSet::new(),
+            checkpoints: BTreeSet::new(),
         });
         list
     }
@@ -186,6 +216,7 @@ mod tests {
             progress: Progress::none(length),
             retries: BTreeMap::new(),
             suspects: suspects.iter().copied().map(TaskIndex).collect(),
+            checkpoints: BTreeSet::new(),
         });
         list
     }
@@ -214,6 +245,7 @@ mod tests {
             progress,
             retries: BTreeMap::new(),
             suspects: BTreeSet::new(),
+            checkpoints: BTreeSet::new(),
         });
         assert_eq!(starts(&mut list), [0, 2, 4]);
     }
@@ -273,6 +305,7 @@ mod tests {
             progress: Progress::none(2),
             retries: BTreeMap::new(),
             suspects: BTreeSet::new(),
+            checkpoints: BTreeSet::new(),
         });
         assert_eq!(
             (list.start_next(NOW), list.start_suspect(NOW), list.startable(NOW)),
@@ -292,5 +325,38 @@ mod tests {
         assert_eq!((list.startable(NOW), list.startable(due_at)), (0, 1));
         assert_eq!((list.start_suspect(NOW), list.start_next(due_at)), (None, None));
         assert_eq!(list.start_suspect(due_at).unwrap().attempt, 2);
+    }
+
+    #[test]
+    fn only_retries_and_tasks_with_a_checkpoint_look_for_one() {
+        let mut list = list_of(2);
+        list.hold(LeasedSegment {
+            span: Span { number: 1, stage: 0, first: 0, length: 2 },
+            epoch: 2,
+            progress: Progress::none(2),
+            retries: BTreeMap::new(),
+            suspects: BTreeSet::new(),
+            checkpoints: BTreeSet::from([TaskIndex(1)]),
+        });
+        let starts: Vec<Start> = std::iter::from_fn(|| list.start_next(NOW)).collect();
+        let looks = |start: &Start| (start.index.0, start.may_have_checkpoint);
+        assert_eq!(starts.iter().map(looks).collect::<Vec<_>>(), [(100, false), (101, false), (0, false), (1, true)]);
+        list.settle(TaskIndex(100), Settlement::Retried(Retry { attempts: 1, due_at: NOW }));
+        assert!(list.start_next(NOW).unwrap().may_have_checkpoint);
+    }
+
+    #[test]
+    fn a_completion_that_is_refused_is_a_failure_in_the_row_and_in_memory() {
+        let mut list = list_of(3);
+        starts(&mut list);
+        list.settle(TaskIndex(100), Settlement::Completed);
+        let mut update = list.take_unsaved().remove(0);
+        assert!(update.refuse(TaskIndex(100)) && !update.refuse(TaskIndex(7)));
+        list.refuse(TaskIndex(100));
+        list.settle(TaskIndex(101), Settlement::Completed);
+        let next = list.take_unsaved().remove(0);
+        for progress in [&update.progress, &next.progress] {
+            assert!(progress.failed().contains(0) && !progress.done().contains(0));
+        }
     }
 }

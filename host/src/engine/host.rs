@@ -1,5 +1,6 @@
 //! Starts the engine's loops and stops them in order.
 
+use super::checkpoints::Checkpoints;
 use super::executor::Executor;
 use super::heartbeat::Heartbeat;
 use super::loader::Loader;
@@ -56,6 +57,7 @@ pub struct Engine {
     status: Arc<HostStatus>,
     executor: Arc<Executor>,
     recorder: JoinHandle<()>,
+    checkpoints: JoinHandle<()>,
     loops: JoinSet<()>,
     stop: CancellationToken,
     dethroned: CancellationToken,
@@ -81,7 +83,9 @@ impl Engine {
             dethroned.clone(),
         )
         .start(&guests);
-        let loader = Loader { store: Arc::clone(&store), plugins, clock: Arc::clone(&clock), allowed, owner };
+        let (way, checkpoints) = Checkpoints::start(Arc::clone(&store), Arc::clone(&clock), owner, &guests);
+        let loader =
+            Loader { store: Arc::clone(&store), plugins, clock: Arc::clone(&clock), checkpoints: way, allowed, owner };
         let executor = Arc::new(Executor {
             store: Arc::clone(&store),
             loader: Arc::new(loader),
@@ -104,6 +108,7 @@ impl Engine {
             status,
             executor: Arc::clone(&executor),
             recorder,
+            checkpoints,
             loops: JoinSet::new(),
             stop,
             dethroned,
@@ -129,12 +134,13 @@ impl Engine {
             () = self.dethroned.cancelled() => "another host has taken over the work of this one",
             _ = self.loops.join_next() => "a loop of the engine has failed",
             _ = &mut self.recorder => "the recorder has failed",
+            _ = &mut self.checkpoints => "what keeps checkpoints has failed",
         }
     }
 
     /// Begins no further task, lets running ones end for at most `grace`, and gives back what is held.
     pub async fn stop(self, grace: Duration) -> Result<(), StoreError> {
-        let Self { store, clock, status, executor, mut recorder, mut loops, stop, dethroned } = self;
+        let Self { store, clock, status, executor, mut recorder, mut checkpoints, mut loops, stop, dethroned } = self;
         stop.cancel();
         info!("Stopping: no new tasks; running ones have {grace:?} to end");
         tokio::select! {
@@ -144,13 +150,21 @@ impl Engine {
         executor.let_go();
         dethroned.cancel();
         while loops.join_next().await.is_some() {}
-        // The executor holds the last way to the recorder: without it, what has been handed in is written and it ends.
+        // The executor holds the last ways to both: without it, what has been handed in is written and they end.
         drop(executor);
         let until: Timestamp = clock.now() + grace;
         tokio::select! {
-            () = async { if !recorder.is_finished() { let _ = (&mut recorder).await; } } => {}
+            () = async { ended(&mut recorder).await; ended(&mut checkpoints).await } => {}
             () = clock.sleep_until(until) => warn!("The last completed tasks could not be recorded; they run again"),
         }
         store.end_incarnation(status.incarnation, clock.now()).await
+    }
+}
+
+/// Waits for a part of the engine that ends when nobody can hand in anything any more.
+async fn ended(part: &mut JoinHandle<()>) {
+    if !part.is_finished() {
+        // How it ended no longer matters.
+        let _ = part.await;
     }
 }

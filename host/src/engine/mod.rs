@@ -4,6 +4,8 @@
 //! clock; never HTTP. It meets the API only in rows.
 
 mod active;
+mod attempt_side;
+mod checkpoints;
 mod component;
 mod executor;
 mod fallback;

@@ -11,7 +11,7 @@ use crate::domain::task::TaskOutput;
 use crate::domain::timestamp::Timestamp;
 use crate::domain::worklist::{Settlement, Start};
 use crate::sandbox::CallReport;
-use crate::store::{Batch, Recorded, Store, StoreError, TaskRecord};
+use crate::store::{Batch, Recorded, RefusedKeys, Store, StoreError, TaskRecord};
 use crate::wakeup::Wakeup;
 use backon::{BackoffBuilder, ExponentialBuilder};
 use std::collections::BTreeSet;
@@ -28,6 +28,8 @@ const GATHERED_MAX: usize = 4_096;
 pub(super) struct Attempt {
     pub(super) start: Start,
     pub(super) report: CallReport<TaskOutput>,
+    /// Whether it, or an attempt before it, may have saved a checkpoint.
+    pub(super) may_have_checkpoint: bool,
 }
 
 /// A lane's way to the recorder.
@@ -182,6 +184,10 @@ impl Recorder {
             }
             let recorded = match self.store.record(self.owner, &round.batch, self.clock.now()).await {
                 Err(StoreError::LeaseLost(_)) => self.give_up_lost(round).await.map(|()| None),
+                Err(StoreError::KeysOverQuota(refused)) => {
+                    round.refuse(&refused);
+                    Ok(None)
+                }
                 recorded => recorded.map(Some),
             };
             match recorded {
@@ -223,7 +229,7 @@ impl Recorder {
 
 impl Round {
     fn settle(&mut self, interval: &ActiveInterval, attempt: Attempt, now: Timestamp) {
-        let Attempt { start, report } = attempt;
+        let Attempt { start, report, may_have_checkpoint } = attempt;
         let judgement = judge(report.outcome, &interval.open.work.policy.retry, start.index, start.attempt, now);
         let mut desk = interval.desk();
         let ran_suspect = desk.worklist.runs_suspect();
@@ -233,7 +239,8 @@ impl Round {
         drop(desk);
         self.has_cleared |= ran_suspect;
         self.has_retries |= matches!(judgement.settlement, Settlement::Retried(_));
-        let TaskOutput { output, keys } = judgement.value.unwrap_or_default();
+        let is_final = !matches!(judgement.settlement, Settlement::Retried(_));
+        let TaskOutput { output, keys, events } = judgement.value.unwrap_or_default();
         let record = TaskRecord {
             interval: interval.open.id,
             job: interval.open.job,
@@ -242,10 +249,29 @@ impl Round {
             failure: judgement.failure,
             output,
             keys,
+            events,
             log: report.log,
+            ends_checkpoint: may_have_checkpoint && is_final,
         };
         if !record.is_empty() {
             self.batch.tasks.push(record);
+        }
+    }
+
+    /// Fails tasks that wrote more to keys than their jobs may keep; the others of the round are not concerned.
+    fn refuse(&mut self, refused: &[RefusedKeys]) {
+        for RefusedKeys { interval, index, over } in refused {
+            let Some(index) = *index else { continue };
+            let is_it = |task: &&mut TaskRecord| task.interval == *interval && task.index == index;
+            if let Some(task) = self.batch.tasks.iter_mut().find(is_it) {
+                task.refuse((*over).into());
+            }
+            for (_, update) in self.batch.segments.iter_mut().filter(|(of, _)| of == interval) {
+                update.refuse(index);
+            }
+            if let Some(active) = self.intervals.iter().find(|active| active.open.id == *interval) {
+                active.desk().worklist.refuse(index);
+            }
         }
     }
 

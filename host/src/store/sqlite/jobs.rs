@@ -66,7 +66,8 @@ pub(super) async fn delete(store: &SqliteStore, job: JobId, now: Timestamp) -> R
     let id = job.to_string();
     let mut tx = store.begin().await?;
     let deleted = sqlx::query(
-        "update jobs set is_deleted = true, next_scheduled_at = null, next_fire_at = null, updated_at = ? where id = ? and is_deleted = false",
+        "update jobs set is_deleted = true, next_scheduled_at = null, next_fire_at = null, key_bytes = 0, \
+         updated_at = ? where id = ? and is_deleted = false",
     )
     .bind(now.ms())
     .bind(&id)

@@ -1,7 +1,9 @@
 //! The store on SQLite: the embedded default, one host.
 
+mod checkpoints;
 mod claims;
 mod connect;
+mod events;
 mod firing;
 mod hot;
 mod incarnations;
@@ -10,6 +12,7 @@ mod jobs;
 mod keys;
 mod migrations;
 mod open;
+mod outputs;
 mod planning;
 mod plugins;
 mod progress;
@@ -19,11 +22,13 @@ mod rows;
 mod schedule;
 mod transitions;
 
+use super::kept::*;
 use super::records::*;
 use super::{Result, Store};
 use crate::domain::digest::Digest;
 use crate::domain::ids::{IncarnationId, IntervalId, JobId, TaskIndex};
 use crate::domain::job::Job;
+use crate::domain::key_quota::KeyUsage;
 use crate::domain::plan::Plan;
 use crate::domain::task::Failure;
 use crate::domain::timestamp::Timestamp;
@@ -163,6 +168,23 @@ impl Store for SqliteStore {
         record::record(self, owner, batch, now).await
     }
 
+    async fn save_checkpoints(
+        &self,
+        owner: IncarnationId,
+        saves: &[CheckpointSave],
+        now: Timestamp,
+    ) -> Result<Vec<bool>> {
+        checkpoints::save(self, owner, saves, now).await
+    }
+
+    async fn checkpoint(&self, interval: IntervalId, index: TaskIndex) -> Result<Option<Vec<u8>>> {
+        checkpoints::get(&self.reader, interval, index).await
+    }
+
+    async fn output(&self, interval: IntervalId, index: TaskIndex) -> Result<Option<Vec<u8>>> {
+        outputs::get(&self.reader, interval, index).await
+    }
+
     async fn ended_among(&self, intervals: &[IntervalId]) -> Result<Vec<IntervalId>> {
         progress::ended_among(&self.reader, intervals).await
     }
@@ -228,11 +250,19 @@ impl Store for SqliteStore {
         intervals::logs(&self.reader, interval, index, after, limit).await
     }
 
+    async fn events(&self, interval: IntervalId, after: i64, limit: u32) -> Result<Vec<EventRecord>> {
+        events::page(&self.reader, interval, after, limit).await
+    }
+
     async fn key(&self, job: JobId, key: &str) -> Result<Option<Vec<u8>>> {
         keys::get(&self.reader, job, key).await
     }
 
     async fn list_keys(&self, job: JobId, prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<String>> {
         keys::list(&self.reader, job, prefix, after, limit).await
+    }
+
+    async fn key_usage(&self, job: JobId, keys: &[String]) -> Result<KeyUsage> {
+        keys::usage(&self.reader, job, keys).await
     }
 }

@@ -1,7 +1,7 @@
 //! Changes of an interval's state; each goes through the domain's transition function.
 
-use super::progress;
 use super::rows::parsed;
+use super::{checkpoints, progress};
 use crate::domain::ids::{IntervalId, JobId};
 use crate::domain::interval::{IntervalEvent, IntervalState};
 use crate::domain::stage::{self, Advance};
@@ -94,6 +94,7 @@ pub(super) async fn close(
     .bind(&id)
     .execute(&mut *connection)
     .await?;
+    checkpoints::end_all(connection, interval).await?;
     show_next_open(connection, job).await?;
     Ok((job, state))
 }
