@@ -1,9 +1,11 @@
 //! The tests of the whole product; the support is in `src/`.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests are tests")]
 
+mod asked;
 mod cli;
 mod crash;
 mod engine_by_hand;
+mod events;
 mod firing;
 mod grants;
 mod hands;
@@ -14,8 +16,10 @@ mod recovery;
 mod running_jobs;
 mod scheduling;
 mod settings;
+mod stage_graphs;
 mod stopping;
 mod store_contract;
 mod tidy;
 mod uploads;
+mod word_count;
 mod world;

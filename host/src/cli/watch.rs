@@ -42,7 +42,8 @@ pub(super) fn watch(id: &str, client: &Client, output: Output) -> anyhow::Result
 
 /// Prints what an interval's tasks emit until it has ended, across restarts of the host.
 pub(super) fn follow_events(id: &str, client: &Client, output: Output) -> anyhow::Result<ExitCode> {
-    let mut after = None;
+    // From the first on; a place that is known keeps pages without events from being printed.
+    let mut after = Some("0".to_owned());
     let mut answered_at = None;
     loop {
         // The interval first: when that has ended, all of its events are there.
