@@ -8,7 +8,7 @@ use super::{
 
 impl SqliteStore {
     /// What each is called, and its SQL.
-    pub const HOT_STATEMENTS: [(&'static str, &'static str); 26] = [
+    pub const HOT_STATEMENTS: [(&'static str, &'static str); 25] = [
         ("claimable intervals", claims::CLAIMABLE),
         ("next wake", claims::NEXT_WAKE_AT),
         ("claim of segments", claims::CLAIM),
@@ -26,7 +26,6 @@ impl SqliteStore {
         ("plans of an end", incarnations::FREE_PLANS),
         ("keys", keys::LIST),
         ("total of keys", keys::TOTAL),
-        ("bytes of a value", keys::VALUE_BYTES),
         ("account of keys", keys::ACCOUNT),
         ("events", events::PAGE),
         ("an output", outputs::GET),

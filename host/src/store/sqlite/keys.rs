@@ -7,7 +7,7 @@ use crate::domain::key_quota::{self, KeyUsage, OverQuota};
 use crate::domain::task::KeyWrites;
 use crate::store::Result;
 use sqlx::sqlite::SqlitePool;
-use sqlx::{Row as _, SqliteConnection};
+use sqlx::{QueryBuilder, Row as _, Sqlite, SqliteConnection};
 
 pub(super) async fn get(pool: &SqlitePool, job: JobId, key: &str) -> Result<Option<Vec<u8>>> {
     let value = sqlx::query_scalar("select value from keys where job_id = ? and key = ?");
@@ -36,24 +36,34 @@ pub(super) async fn list(
 
 pub(super) const TOTAL: &str = "select key_bytes from jobs where id = ?";
 
-/// A key's text compares as it is written here, NULs included, which a list in JSON would not carry.
-pub(super) const VALUE_BYTES: &str = "select length(value) from keys where job_id = ? and key = ?";
+/// How many keys one statement measures: SQLite binds so many values at least, the job among them.
+const MEASURED_TOGETHER: usize = 500;
 
 pub(super) async fn usage(pool: &SqlitePool, job: JobId, keys: &[String]) -> Result<KeyUsage> {
     let job = job.to_string();
     let mut connection = pool.acquire().await?;
     let total = sqlx::query(TOTAL).bind(&job).fetch_optional(&mut *connection).await?;
     let total = total.map_or(Ok(0), |row| number(&row, "key_bytes"))?;
-    Ok(KeyUsage { total, replaced: taken_by(&mut connection, &job, keys.iter()).await? })
+    Ok(KeyUsage { total, replaced: taken_by(&mut connection, &job, keys).await? })
 }
 
 /// What those of the keys take that there are, with their values.
-async fn taken_by(connection: &mut SqliteConnection, job: &str, keys: impl Iterator<Item = &String>) -> Result<u64> {
+async fn taken_by<K: AsRef<str>>(connection: &mut SqliteConnection, job: &str, keys: &[K]) -> Result<u64> {
     let mut taken = 0;
-    for key in keys {
-        let bytes: Option<u32> =
-            sqlx::query_scalar(VALUE_BYTES).bind(job).bind(key).fetch_optional(&mut *connection).await?;
-        taken += bytes.map_or(0, |bytes| u64::from(bytes) + key.len() as u64);
+    for keys in keys.chunks(MEASURED_TOGETHER) {
+        // Bound one by one: a list in JSON would not carry a NUL.
+        let mut sum = QueryBuilder::<Sqlite>::new(
+            "select coalesce(sum(length(cast(key as blob)) + length(value)), 0) as bytes from keys where job_id = ",
+        );
+        sum.push_bind(job).push(" and key in (");
+        let mut list = sum.separated(", ");
+        for key in keys {
+            list.push_bind(key.as_ref());
+        }
+        sum.push(")");
+        // Statements of all lengths would push the others out of the cache.
+        let row = sum.build().persistent(false).fetch_one(&mut *connection).await?;
+        taken += number::<u64>(&row, "bytes")?;
     }
     Ok(taken)
 }
@@ -81,7 +91,8 @@ pub(super) async fn write(
     }
     let account = sqlx::query(ACCOUNT).bind(interval.to_string()).fetch_one(&mut *connection).await?;
     let (job, policy): (String, Policy) = (account.try_get("id")?, json(&account, "policy")?);
-    let replaced = taken_by(connection, &job, writes.keys()).await?;
+    let keys: Vec<&String> = writes.keys().collect();
+    let replaced = taken_by(connection, &job, &keys).await?;
     let usage = KeyUsage { total: number(&account, "key_bytes")?, replaced };
     let total = match usage.after(key_quota::size_of(writes), policy.key_bytes_max) {
         Ok(total) => total,
