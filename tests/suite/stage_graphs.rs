@@ -3,7 +3,7 @@
 use latchwork::domain::interval::End;
 use latchwork::domain::plan::{DeclaredStage, Plan, PlanError};
 use latchwork::domain::stage::{Advance, StageTally, advance};
-use latchwork::domain::stage_graph::StageGraph;
+use latchwork::domain::stage_order::StageOrder;
 use rand::rngs::StdRng;
 use rand::seq::{IndexedRandom as _, SliceRandom as _};
 use rand::{Rng as _, SeedableRng as _};
@@ -107,10 +107,10 @@ fn after_a_failure_exactly_the_stages_that_do_not_wait_for_it_run() {
 fn outputs_can_be_read_of_exactly_the_stages_that_a_walk_along_the_graph_reaches() {
     for seed in 0..SEEDS {
         let plan = Plan::new(random_graph(&mut StdRng::seed_from_u64(seed)), 1).unwrap();
-        let (graph, stages) = (StageGraph::new(plan.stages()), tallies(&plan));
+        let (order, stages) = (StageOrder::new(plan.stages()), tallies(&plan));
         let all = 0..u32::try_from(stages.len()).unwrap();
         for stage in all.clone() {
-            let waited_for: BTreeSet<u32> = all.clone().filter(|other| graph.waits_for(stage, *other)).collect();
+            let waited_for: BTreeSet<u32> = all.clone().filter(|other| order.waits_for(stage, *other)).collect();
             assert_eq!(waited_for, reached(&stages, stage), "seed {seed}, stage {stage}");
         }
     }

@@ -20,7 +20,7 @@ pub mod rules;
 pub mod schedule;
 pub mod segment;
 pub mod stage;
-pub mod stage_graph;
+pub mod stage_order;
 pub mod task;
 pub mod timestamp;
 pub mod worklist;

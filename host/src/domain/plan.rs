@@ -1,7 +1,7 @@
 //! What an interval consists of: its stages, numbered through, and their segments.
 
 use super::segment::{self, Span};
-use super::stage_graph;
+use super::stage_order;
 use std::collections::HashMap;
 
 /// The most tasks an interval may have.
@@ -98,7 +98,7 @@ impl Plan {
             let first = stages.last().map_or(0, |before| before.first + before.tasks);
             stages.push(Stage { name: stage.name, first, tasks: stage.tasks, waits_for });
         }
-        match stage_graph::circle(&stages) {
+        match stage_order::circle(&stages) {
             None => Ok(Self { stages }),
             Some(circle) => {
                 let steps = circle.iter().chain(circle.first());

@@ -4,7 +4,7 @@ use super::checkpoints::Checkpoints;
 use super::job_keys::JobKeys;
 use crate::clock::Clock;
 use crate::domain::ids::IncarnationId;
-use crate::domain::stage_graph::StageGraph;
+use crate::domain::stage_order::StageOrder;
 use crate::domain::task::{Failure, FailureKind, Outcome, TaskOutput};
 use crate::domain::worklist::{Start, Worklist};
 use crate::sandbox::{
@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 /// All that calls of one interval share.
 pub(super) struct ActiveInterval {
     pub(super) open: OpenInterval,
-    pub(super) graph: StageGraph,
+    pub(super) order: StageOrder,
     pub(super) store: Arc<dyn Store>,
     pub(super) checkpoints: Checkpoints,
     plugin: Arc<dyn Callable>,
@@ -78,7 +78,7 @@ impl ActiveInterval {
                 memory_bytes_max: policy.memory_bytes_max,
                 key_bytes_max: policy.key_bytes_max,
             },
-            graph: StageGraph::new(&open.stages),
+            order: StageOrder::new(&open.stages),
             total: open.stages.iter().map(|stage| stage.tasks).sum(),
             keys: Arc::new(JobKeys { store: Arc::clone(&store), job: open.job }),
             store,

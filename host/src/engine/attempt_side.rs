@@ -35,7 +35,7 @@ impl TaskSide for AttemptSide {
     }
 
     async fn output(&self, stage: &str, stage_index: u32) -> Result<Option<Vec<u8>>, Denied> {
-        let readable = self.interval.graph.readable(self.start.stage, stage, stage_index);
+        let readable = self.interval.order.readable(self.start.stage, stage, stage_index);
         let index = readable.map_err(|refusal| Denied::Invalid(refusal.to_string()))?;
         let output = self.interval.store.output(self.interval.open.id, index).await;
         output.map_err(|error| Denied::Unavailable(format!("the output cannot be read just now: {error}")))

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 /// What each stage of a plan waits for, directly or through others.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StageGraph {
+pub struct StageOrder {
     stages: Vec<Stage>,
     places: HashMap<String, u32>,
     waited_for: Vec<FixedBitSet>,
@@ -39,7 +39,7 @@ pub enum NotReadable {
     },
 }
 
-impl StageGraph {
+impl StageOrder {
     /// Follows what the stages of a sound plan wait for.
     pub fn new(stages: &[Stage]) -> Self {
         let mut waited_for = vec![FixedBitSet::with_capacity(stages.len()); stages.len()];
@@ -128,7 +128,7 @@ mod tests {
     use crate::domain::plan::{DeclaredStage, Plan};
 
     /// `last` stands first, and waits for `first` only through the two in the middle.
-    fn diamond() -> StageGraph {
+    fn diamond() -> StageOrder {
         let stage = |name: &str, tasks, waits_for: &[&str]| DeclaredStage {
             name: name.into(),
             tasks,
@@ -140,24 +140,24 @@ mod tests {
             stage("right", 2, &["first"]),
             stage("first", 3, &[]),
         ];
-        StageGraph::new(Plan::new(declared, 1).unwrap().stages())
+        StageOrder::new(Plan::new(declared, 1).unwrap().stages())
     }
 
     #[test]
     fn a_stage_waits_for_what_its_stages_wait_for_and_never_for_itself() {
-        let graph = diamond();
+        let order = diamond();
         let pairs: Vec<_> = (0..4)
             .flat_map(|stage| (0..4).map(move |other| (stage, other)))
-            .filter(|(a, b)| graph.waits_for(*a, *b))
+            .filter(|(a, b)| order.waits_for(*a, *b))
             .collect();
         assert_eq!(pairs, [(0, 1), (0, 2), (0, 3), (1, 3), (2, 3)]);
     }
 
     #[test]
     fn outputs_are_read_of_stages_that_were_waited_for_and_no_others() {
-        let graph = diamond();
-        assert_eq!(graph.readable(0, "right", 1), Ok(TaskIndex(4)));
-        assert_eq!(graph.readable(0, "first", 2), Ok(TaskIndex(7)), "through the stages in the middle");
+        let order = diamond();
+        assert_eq!(order.readable(0, "right", 1), Ok(TaskIndex(4)));
+        assert_eq!(order.readable(0, "first", 2), Ok(TaskIndex(7)), "through the stages in the middle");
         let refusals = [
             (0, "nowhere", 0, "the plan has no stage `nowhere`"),
             (0, "last", 0, "stage `last` does not wait for stage `last`, so it cannot read what that returned"),
@@ -166,7 +166,7 @@ mod tests {
             (1, "first", 3, "stage `first` has 3 tasks; there is no task 3 among them"),
         ];
         for (own, name, index, message) in refusals {
-            assert_eq!(graph.readable(own, name, index).unwrap_err().to_string(), message);
+            assert_eq!(order.readable(own, name, index).unwrap_err().to_string(), message);
         }
     }
 }
