@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -43,10 +44,13 @@ pub async fn serve(config: Config, guests: tokio::runtime::Handle) -> anyhow::Re
         allowed: config.allowed,
         recovery: config.recovery,
         upload_bytes_max: config.upload_bytes_max,
+        streams: Arc::new(Semaphore::new(api::STREAMS_MAX)),
+        stop: CancellationToken::new(),
     };
     let mut engine = Engine::start(parts(&state, guests)).await?;
     let announcement = Announcement::write(&config.data_dir, &listener)?;
-    let (api, stop_api) = start_api(listener, state.clone());
+    let stop_api = state.stop.clone();
+    let api = start_api(listener, state);
 
     let broken = tokio::select! {
         () = signals.first() => None,
@@ -92,11 +96,10 @@ fn plugins(state: &AppState) -> Arc<dyn PluginSource> {
     crate::test_fault::with_deadly_tasks(plugins, crate::config::deadly_tasks())
 }
 
-fn start_api(listener: TcpListener, state: AppState) -> (JoinHandle<std::io::Result<()>>, CancellationToken) {
-    let stop = CancellationToken::new();
-    let stopped = stop.clone().cancelled_owned();
+fn start_api(listener: TcpListener, state: AppState) -> JoinHandle<std::io::Result<()>> {
+    let stopped = state.stop.clone().cancelled_owned();
     let serving = axum::serve(listener, api::router(state)).with_graceful_shutdown(stopped);
-    (tokio::spawn(async move { serving.await }), stop)
+    tokio::spawn(async move { serving.await })
 }
 
 /// The host's identity across restarts, made at the first start.

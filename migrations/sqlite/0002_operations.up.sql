@@ -37,20 +37,23 @@ create table new_jobs (
     rules text not null,
     policy text not null,
     grants text not null,
-    payload text not null
+    payload text not null,
+    -- What the rows in `keys` take, kept current by whoever writes them.
+    key_bytes integer not null default 0
 );
 
 insert into new_jobs (
     id, workspace_id, name, plugin, type, period_ms, anchor_at, cron, timezone, dst_gap, dst_fold, status,
     pause_reason, is_deleted, enable_recovery, current_interval_id, interval_progress, interval_started_at,
-    next_scheduled_at, next_fire_at, created_at, updated_at, tasks, rules, policy, grants, payload
+    next_scheduled_at, next_fire_at, created_at, updated_at, tasks, rules, policy, grants, payload, key_bytes
 )
 select
     id, workspace_id, name, plugin, type, period_ms, anchor_at, cron, timezone,
     case when type = 'cron' then 'shift' end, case when type = 'cron' then 'once' end, status,
     case when status = 'paused' then 'paused before the upgrade' end, is_deleted, enable_recovery,
     current_interval_id, interval_progress, interval_started_at, next_fire_at, next_fire_at, created_at, updated_at,
-    tasks, '{}', policy, grants, payload
+    tasks, '{}', policy, grants, payload,
+    (select coalesce(sum(length(cast(key as blob)) + length(value)), 0) from keys where job_id = jobs.id)
 from jobs;
 
 drop table jobs;

@@ -1,14 +1,13 @@
-//! Progress inside one long task.
-//!
-//! The contract has it, but this version of the host does not offer it yet: [`save`] answers
-//! [`HostError::Unsupported`].
+//! Progress inside one long task, for its next attempt: after a failure, after a crash of the host, after a stop.
 
 use crate::HostError;
 use crate::bindings::latchwork::plugin::checkpoint;
 
-/// Keeps bytes for the next attempt at this task, which finds them in [`Task::checkpoint`](crate::Task::checkpoint).
+/// Keeps at most 1 MiB for the next attempt at this task, which finds it in
+/// [`Task::checkpoint`](crate::Task::checkpoint).
 ///
-/// Durable on return: it does not wait for the task's completion. A later call replaces an earlier one.
+/// Durable on return: it does not wait for the task's completion, so save when losing the work since the last time would
+/// cost more than a commit. A later call replaces an earlier one.
 pub fn save(bytes: impl AsRef<[u8]>) -> Result<(), HostError> {
     Ok(checkpoint::save(bytes.as_ref())?)
 }

@@ -30,7 +30,7 @@ impl<E: std::error::Error + 'static> From<E> for TaskError {
     fn from(error: E) -> Self {
         let host_error = (&error as &dyn std::error::Error).downcast_ref();
         match host_error {
-            Some(HostError::Unsupported(_) | HostError::LimitExceeded(_)) => Self::fatal(error),
+            Some(HostError::Unsupported(_) | HostError::Invalid(_) | HostError::LimitExceeded(_)) => Self::fatal(error),
             Some(HostError::Unavailable(_)) | None => Self::retryable(error),
         }
     }
@@ -50,7 +50,9 @@ impl From<TaskError> for wit::TaskError {
 pub enum HostError {
     /// This host does not offer the function.
     Unsupported(String),
-    /// A limit of the call is used up; the text names the limit and its value.
+    /// What was asked for makes no sense, however often it is asked; the text says why.
+    Invalid(String),
+    /// A limit of the call or of the job is used up; the text names the limit and its value.
     LimitExceeded(String),
     /// The host could not answer just now.
     Unavailable(String),
@@ -60,6 +62,7 @@ impl Display for HostError {
     fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unsupported(what) => write!(out, "not offered by this host: {what}"),
+            Self::Invalid(why) => write!(out, "invalid: {why}"),
             Self::LimitExceeded(what) => write!(out, "limit exceeded: {what}"),
             Self::Unavailable(what) => write!(out, "unavailable: {what}"),
         }
@@ -72,6 +75,7 @@ impl From<wit::HostError> for HostError {
     fn from(error: wit::HostError) -> Self {
         match error {
             wit::HostError::Unsupported(what) => Self::Unsupported(what),
+            wit::HostError::Invalid(why) => Self::Invalid(why),
             wit::HostError::LimitExceeded(what) => Self::LimitExceeded(what),
             wit::HostError::Unavailable(what) => Self::Unavailable(what),
         }

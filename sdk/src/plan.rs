@@ -2,7 +2,21 @@
 
 use crate::bindings::latchwork::plugin::types as wit;
 
-/// The stages of an interval, in the order in which they run.
+/// The stages of an interval: any graph without a circle, in any order.
+///
+/// ```
+/// use latchwork_sdk::{Plan, Stage};
+///
+/// // A diamond: both middle stages begin when `count` has succeeded, and `report` when both of them have.
+/// Plan::default()
+///     .stage(Stage::new("count", 8))
+///     .stage(Stage::new("top", 1).after(["count"]))
+///     .stage(Stage::new("lengths", 1).after(["count"]))
+///     .stage(Stage::new("report", 1).after(["top", "lengths"]));
+///
+/// // A chain: each stage begins when all before it have succeeded.
+/// Plan::tasks(8).then("sum", 1).then("tell", 1);
+/// ```
 ///
 /// A plan without stages, the default, stands for one stage with the job's `tasks`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -17,6 +31,22 @@ pub struct Stage {
     pub name: String,
     /// How many tasks the stage has.
     pub tasks: u32,
+    /// The names of the stages that must have succeeded before this one begins.
+    pub waits_for: Vec<String>,
+}
+
+impl Stage {
+    /// A stage of `tasks` tasks that waits for nothing.
+    pub fn new(name: impl Into<String>, tasks: u32) -> Self {
+        Self { name: name.into(), tasks, waits_for: Vec::new() }
+    }
+
+    /// Lets it begin only when these stages have succeeded, too; the plan may name them later.
+    #[must_use]
+    pub fn after<N: Into<String>>(mut self, stages: impl IntoIterator<Item = N>) -> Self {
+        self.waits_for.extend(stages.into_iter().map(Into::into));
+        self
+    }
 }
 
 impl Plan {
@@ -25,34 +55,60 @@ impl Plan {
         Self::default().then("tasks", tasks)
     }
 
-    /// Adds a stage that begins when all stages before it have succeeded.
+    /// Adds a stage.
     #[must_use]
-    pub fn then(mut self, name: impl Into<String>, tasks: u32) -> Self {
-        self.stages.push(Stage { name: name.into(), tasks });
+    pub fn stage(mut self, stage: Stage) -> Self {
+        self.stages.push(stage);
         self
     }
 
+    /// Adds a stage that begins when all stages before it have succeeded.
+    #[must_use]
+    pub fn then(self, name: impl Into<String>, tasks: u32) -> Self {
+        // Who waits for the ends of the graph waits for all of it.
+        let is_end = |stage: &&Stage| !self.stages.iter().any(|other| other.waits_for.contains(&stage.name));
+        let ends: Vec<String> = self.stages.iter().filter(is_end).map(|stage| stage.name.clone()).collect();
+        self.stage(Stage::new(name, tasks).after(ends))
+    }
+
     pub(crate) fn into_stages(self) -> Vec<wit::Stage> {
-        let mut before: Vec<String> = Vec::new();
-        self.stages
-            .into_iter()
-            .map(|stage| {
-                let waits_for = before.last().cloned().into_iter().collect();
-                before.push(stage.name.clone());
-                wit::Stage { name: stage.name, tasks: stage.tasks, waits_for }
-            })
-            .collect()
+        let declared = |Stage { name, tasks, waits_for }| wit::Stage { name, tasks, waits_for };
+        self.stages.into_iter().map(declared).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Plan;
+    use super::{Plan, Stage};
+
+    fn waits(plan: Plan) -> Vec<(String, String)> {
+        plan.into_stages().into_iter().map(|stage| (stage.name, stage.waits_for.join(","))).collect()
+    }
+
+    fn drawn(stages: &[(&str, &str)]) -> Vec<(String, String)> {
+        stages.iter().map(|(name, waits_for)| ((*name).to_owned(), (*waits_for).to_owned())).collect()
+    }
 
     #[test]
-    fn every_stage_waits_for_the_one_before_it() {
-        let stages = Plan::tasks(3).then("sum", 1).then("tell", 1).into_stages();
-        let waits: Vec<_> = stages.iter().map(|stage| (stage.name.as_str(), stage.waits_for.join(","))).collect();
-        assert_eq!(waits, [("tasks", String::new()), ("sum", "tasks".to_owned()), ("tell", "sum".to_owned())]);
+    fn every_stage_of_a_chain_waits_for_the_one_before_it() {
+        let chain = Plan::tasks(3).then("sum", 1).then("tell", 1);
+        assert_eq!(waits(chain), drawn(&[("tasks", ""), ("sum", "tasks"), ("tell", "sum")]));
+    }
+
+    #[test]
+    fn a_stage_waits_for_what_it_names_wherever_that_stands() {
+        let diamond = Plan::default()
+            .stage(Stage::new("report", 1).after(["left"]).after(["right"]))
+            .stage(Stage::new("left", 1).after(["split"]))
+            .stage(Stage::new("right", 1).after(["split"]))
+            .stage(Stage::new("split", 1));
+        let expected = [("report", "left,right"), ("left", "split"), ("right", "split"), ("split", "")];
+        assert_eq!(waits(diamond), drawn(&expected));
+    }
+
+    #[test]
+    fn what_comes_then_waits_for_all_ends_of_the_graph() {
+        let plan = Plan::default().stage(Stage::new("a", 1)).stage(Stage::new("b", 1)).then("both", 1).then("last", 1);
+        assert_eq!(waits(plan), drawn(&[("a", ""), ("b", ""), ("both", "a,b"), ("last", "both")]));
     }
 }

@@ -28,7 +28,7 @@ pub fn host_binary() -> &'static Path {
 pub fn plugin(name: &str) -> Vec<u8> {
     static BUILT: OnceLock<()> = OnceLock::new();
     BUILT.get_or_init(|| {
-        let packages = ["hello", "fixity", "misbehave", "noop"].map(|name| ["--package", name]).concat();
+        let packages = ["hello", "fixity", "misbehave", "noop", "wordcount"].map(|name| ["--package", name]).concat();
         build(&packages, &["--release", "--target", "wasm32-wasip2"]);
     });
     let path = target_dir().join("wasm32-wasip2/release").join(format!("{name}.wasm"));

@@ -74,7 +74,7 @@ impl PluginSource for Actors {
 #[async_trait]
 impl Callable for Actors {
     async fn plan(&self, _: &JobInput, _: Surroundings<'_>) -> CallReport<PlanOutput> {
-        let output = PlanOutput { stages: Vec::new(), keys: Default::default() };
+        let output = PlanOutput { stages: Vec::new(), keys: Default::default(), events: Vec::new() };
         CallReport { outcome: Outcome::Succeeded(output), log: Vec::new() }
     }
 

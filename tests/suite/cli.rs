@@ -98,6 +98,22 @@ fn an_interval_is_shown_with_its_tasks_and_its_log() {
 }
 
 #[test]
+fn events_are_printed_and_followed_to_the_end() {
+    let world = World::with_plugin();
+    world.create("tides", r#"{"act":"emit","times":1,"name":"tide","body":"{\"high\":true}"}"#, 2);
+    let interval = world.says(&["job", "trigger", "tides"]).trim().to_owned();
+    let followed = success(world.command(&["interval", "events", &interval, "--follow"]).output().unwrap());
+    assert_eq!(followed.lines().count(), 2, "{followed}");
+    assert!(followed.lines().all(|line| line.ends_with(r#" tide {"high":true}"#)), "{followed}");
+    assert_eq!(world.says(&["interval", "events", &interval]), followed);
+
+    world.create("ill", r#"{"act":"fatal"}"#, 1);
+    let interval = world.says(&["job", "trigger", "ill"]).trim().to_owned();
+    let followed = world.command(&["interval", "events", &interval, "--follow", "--json"]).output().unwrap();
+    assert_eq!((followed.status.code(), followed.stdout.as_slice()), (Some(1), &b""[..]), "{followed:?}");
+}
+
+#[test]
 fn tasks_with_large_outputs_come_in_shorter_pages() {
     let world = World::with_plugin();
     let mebibyte = (1 << 20) - 2;

@@ -64,7 +64,9 @@ impl Hands {
             failure: None,
             output: Vec::new(),
             keys: Default::default(),
+            events: Vec::new(),
             log: Vec::new(),
+            ends_checkpoint: false,
         };
         fill(&mut task);
         self.tasks.push(task);

@@ -2,11 +2,13 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests are tests")]
 
 mod actors;
+mod asked;
 mod backfills;
 mod chains;
 mod cli;
 mod crash;
 mod engine_by_hand;
+mod events;
 mod fallback;
 mod firing;
 mod firing_rules;
@@ -26,8 +28,10 @@ mod running_jobs;
 mod schedule_preview;
 mod scheduling;
 mod settings;
+mod stage_graphs;
 mod stopping;
 mod store_contract;
 mod tidy;
 mod uploads;
+mod word_count;
 mod world;

@@ -114,15 +114,6 @@ fn a_task_that_never_passes_fails_alone_when_its_attempts_are_used_up() {
 }
 
 #[test]
-fn what_this_version_does_not_offer_answers_unsupported_by_name() {
-    let world = World::new();
-    let answers = world.output(json!({ "act": "unsupported" }));
-    for function in ["checkpoint.save", "outputs.get", "events.emit"] {
-        assert!(text(&answers[function]["unsupported"]).contains(function), "{answers}");
-    }
-}
-
-#[test]
 fn a_plugin_sees_no_environment_and_no_files_of_the_host() {
     let world = World { host: HostBuilder::new().variable("PATH_TO_SECRET", "/secret").start() };
     world.host.api.upload_plugin("misbehave");

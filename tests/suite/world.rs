@@ -246,5 +246,5 @@ pub(crate) fn stages(declared: &[(&str, u32, &[&str])]) -> Plan {
 
 /// What a plan leaves that writes nothing.
 pub(crate) fn no_writes() -> PlanRecord {
-    PlanRecord { keys: Default::default(), log: Vec::new() }
+    PlanRecord::default()
 }

@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 use anyhow::{Context, bail, ensure};
 use serde_json::Value;
 
-pub(crate) const PLUGINS: [&str; 4] = ["hello", "fixity", "misbehave", "noop"];
+pub(crate) const PLUGINS: [&str; 5] = ["hello", "fixity", "misbehave", "noop", "wordcount"];
 
 const WASM_TARGET: &str = "wasm32-wasip2";
 

@@ -27,6 +27,9 @@ use evidence::{Evidence, Interval};
 use progress::Progress;
 use recovery_log::RecoveryLog;
 
+/// The ledger has a key for each file: a large `--root` takes more than the default.
+const KEY_BYTES_MAX: u64 = 1 << 30;
+
 const TASKS: u64 = 256;
 const MAX_PARALLEL: u64 = 8;
 const LOOK_EVERY: Duration = Duration::from_millis(5);
@@ -130,6 +133,7 @@ impl Stage {
                 "type": "manual",
                 "payload": { "root": "/data", "tasks": TASKS },
                 "max_parallel": MAX_PARALLEL,
+                "key_limit_bytes": KEY_BYTES_MAX,
                 "enable_recovery": true,
                 "grants": { "directories": [{ "path": self.root, "mount": "/data" }] },
             }),

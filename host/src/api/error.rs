@@ -48,6 +48,8 @@ pub(super) enum ApiError {
     Range(#[from] RangeError),
     #[error("backfill {0} has ended already")]
     BackfillEnded(BackfillId),
+    #[error("{0} streams of events are open, and a host serves no more: close one, or ask for application/json")]
+    TooManyStreams(usize),
     #[error("the database does not answer just now; nothing was changed")]
     Store(StoreError),
     #[error("{0}: the row is damaged")]
@@ -96,6 +98,7 @@ impl ApiError {
             Self::Range(RangeError::TooMany { .. }) => (StatusCode::UNPROCESSABLE_ENTITY, "range_too_large"),
             Self::Range(_) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_range"),
             Self::BackfillEnded(_) => (StatusCode::CONFLICT, "backfill_ended"),
+            Self::TooManyStreams(_) => (StatusCode::SERVICE_UNAVAILABLE, "too_many_streams"),
             Self::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, "database_unavailable"),
             Self::Damaged(_) => (StatusCode::INTERNAL_SERVER_ERROR, "damaged_row"),
         }

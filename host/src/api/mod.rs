@@ -6,6 +6,7 @@
 mod backfills;
 mod edit;
 mod error;
+mod events;
 mod extract;
 mod health;
 mod interval_view;
@@ -30,8 +31,11 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{delete, get, post, put};
 use error::ApiError;
+pub use events::STREAMS_MAX;
 use extract::BODY_BYTES_MAX;
 use std::sync::Arc;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 /// What handlers work with.
 #[derive(Clone)]
@@ -52,6 +56,10 @@ pub struct AppState {
     pub recovery: RecoverySettings,
     /// The largest upload.
     pub upload_bytes_max: usize,
+    /// How many further streams of events may be open.
+    pub streams: Arc<Semaphore>,
+    /// Cancelled when the host stops: streams end then.
+    pub stop: CancellationToken,
 }
 
 /// All routes.
@@ -76,6 +84,7 @@ pub fn router(state: AppState) -> Router {
         .route("/intervals/{interval}", get(intervals::show))
         .route("/intervals/{interval}/cancel", post(operations::cancel))
         .route("/intervals/{interval}/retry", post(operations::retry))
+        .route("/intervals/{interval}/events", get(events::show))
         .route("/intervals/{interval}/logs", get(intervals::logs))
         .route("/intervals/{interval}/tasks", get(tasks::list))
         .route("/intervals/{interval}/tasks/{index}", get(tasks::show))

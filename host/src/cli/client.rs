@@ -57,7 +57,8 @@ impl Client {
     }
 
     pub(super) fn get(&self, path: &[&str], query: &[(&str, &str)]) -> Result<Answer, ClientError> {
-        self.answer(self.agent.get(self.url(path)).query_pairs(query.iter().copied()).call())
+        let request = self.agent.get(self.url(path)).header("accept", "application/json");
+        self.answer(request.query_pairs(query.iter().copied()).call())
     }
 
     pub(super) fn post(&self, path: &[&str], body: &Value) -> Result<Answer, ClientError> {

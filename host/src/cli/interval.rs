@@ -74,6 +74,16 @@ pub enum IntervalCommand {
         #[arg(long)]
         index: Option<u32>,
     },
+
+    /// Print what an interval's tasks emitted for whoever watches
+    Events {
+        /// The interval's id
+        id: String,
+
+        /// Go on until the interval has ended; the exit code is 1 unless it succeeds
+        #[arg(long)]
+        follow: bool,
+    },
 }
 
 #[derive(Deserialize)]
@@ -133,6 +143,10 @@ pub(super) fn run(command: IntervalCommand, client: &Client, output: Output) -> 
             output.show(&answer, shown)?;
         }
         IntervalCommand::Tasks { id, state } => pages::print_tasks(&id, state.as_deref(), client, output)?,
+        IntervalCommand::Events { id, follow: true } => return watch::follow_events(&id, client, output),
+        IntervalCommand::Events { id, follow: false } => {
+            pages::print_events(&id, &mut None, client, output)?;
+        }
         IntervalCommand::Logs { id, index } => pages::print_logs(&id, index, client, output)?,
     }
     Ok(ExitCode::SUCCESS)

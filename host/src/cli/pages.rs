@@ -12,7 +12,7 @@ const RESULT_CHARS: usize = 100;
 /// A part of a list that is too long for one answer.
 #[derive(Deserialize)]
 struct Page<Row> {
-    #[serde(alias = "tasks", alias = "logs")]
+    #[serde(alias = "tasks", alias = "logs", alias = "events")]
     rows: Vec<Row>,
 }
 
@@ -51,6 +51,15 @@ struct LogLine {
     message: String,
 }
 
+#[derive(Deserialize)]
+struct Event {
+    id: u64,
+    index: Option<u64>,
+    at: String,
+    name: String,
+    body: Value,
+}
+
 pub(super) fn print_tasks(interval: &str, state: Option<&str>, client: &Client, output: Output) -> anyhow::Result<()> {
     Listing {
         path: ["intervals", interval, "tasks"],
@@ -71,10 +80,29 @@ pub(super) fn print_logs(interval: &str, index: Option<u32>, client: &Client, ou
     .print(client, output)
 }
 
+/// Prints the events after a place, and moves the place behind them.
+pub(super) fn print_events(
+    interval: &str,
+    after: &mut Option<String>,
+    client: &Client,
+    output: Output,
+) -> anyhow::Result<()> {
+    Listing {
+        path: ["intervals", interval, "events"],
+        filter: None,
+        cursor: |event: &Event| event.id,
+        render: |events| events.iter().map(rendered_event).collect(),
+    }
+    .print_after(after, client, output)
+}
+
 impl<Row: DeserializeOwned> Listing<'_, Row> {
     /// Prints each page as it comes, so that a pipe sees the first lines of a long list at once.
     fn print(&self, client: &Client, output: Output) -> anyhow::Result<()> {
-        let mut after: Option<String> = None;
+        self.print_after(&mut None, client, output)
+    }
+
+    fn print_after(&self, after: &mut Option<String>, client: &Client, output: Output) -> anyhow::Result<()> {
         loop {
             let filter = self.filter.as_ref().map(|(name, value)| (*name, value.as_str()));
             let cursor = after.as_deref().map(|after| ("after", after));
@@ -85,7 +113,7 @@ impl<Row: DeserializeOwned> Listing<'_, Row> {
                 output.tell(&answer, || (self.render)(rows))?;
             }
             let Some(last) = last else { return Ok(()) };
-            after = Some(last.to_string());
+            *after = Some(last.to_string());
         }
     }
 }
@@ -99,6 +127,12 @@ fn rendered_tasks(tasks: Vec<Task>) -> String {
         [index, stage, task.state, task.attempts.to_string(), task.crashes.to_string(), result]
     });
     table::columns(["INDEX", "STAGE", "STATE", "ATTEMPTS", "CRASHES", "RESULT"], rows)
+}
+
+fn rendered_event(event: &Event) -> String {
+    let index = event.index.map(|index| format!(" #{index}")).unwrap_or_default();
+    let text = table::printable(&format!("{} {}", event.name, event.body));
+    format!("{}{index} {text}\n", table::instant(&event.at))
 }
 
 fn rendered_line(line: &LogLine) -> String {

@@ -9,6 +9,7 @@ use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressState, P
 use super::client::{Answer, Client, ClientError};
 use super::interval::Interval;
 use super::output::Output;
+use super::pages;
 use super::table;
 
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -37,6 +38,33 @@ pub(super) fn watch(id: &str, client: &Client, output: Output) -> anyhow::Result
         progress.show(&interval)?;
         sleep(LOOK_EVERY);
     }
+}
+
+/// Prints what an interval's tasks emit until it has ended, across restarts of the host.
+pub(super) fn follow_events(id: &str, client: &Client, output: Output) -> anyhow::Result<ExitCode> {
+    // From the first on; a place that is known keeps pages without events from being printed.
+    let mut after = Some("0".to_owned());
+    let mut answered_at = None;
+    loop {
+        // The interval first: when that has ended, all of its events are there.
+        let looked = client.get(&["intervals", id], &[]).map_err(anyhow::Error::from).and_then(|answer| {
+            let interval: Interval = answer.read()?;
+            pages::print_events(id, &mut after, client, output).map(|()| interval)
+        });
+        match looked {
+            Ok(interval) if interval.has_ended() => {
+                return Ok(if interval.has_succeeded() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+            }
+            Ok(_) => answered_at = Some(Instant::now()),
+            Err(error) if is_away(&error) && answered_at.is_some_and(|at: Instant| at.elapsed() < PATIENCE) => {}
+            Err(error) => return Err(error),
+        }
+        sleep(LOOK_EVERY);
+    }
+}
+
+fn is_away(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(ClientError::Unreachable { .. }))
 }
 
 /// Asks again while the host is away, until the patience ends.

@@ -66,10 +66,12 @@ impl HeldSegment {
     /// Starts a task that is ready.
     pub(super) fn start(&mut self, index: TaskIndex) -> Start {
         let attempt = self.segment.retries.remove(&index).map_or(1, |retry| retry.attempts + 1);
+        let may_have_checkpoint = attempt > 1 || self.segment.checkpoints.contains(&index);
         self.segment.progress.start(self.offset(index));
         self.is_unsaved = true;
         let fencing_token = u64::from(self.segment.epoch) << 32 | u64::from(attempt);
-        Start { index, stage: self.segment.span.stage, attempt, fencing_token }
+        let Span { number: segment, stage, .. } = self.segment.span;
+        Start { index, stage, segment, attempt, fencing_token, may_have_checkpoint }
     }
 
     pub(super) fn settle(&mut self, index: TaskIndex, settlement: Settlement) {
@@ -86,6 +88,11 @@ impl HeldSegment {
         self.is_unsaved = true;
     }
 
+    pub(super) fn refuse(&mut self, index: TaskIndex) {
+        let offset = self.offset(index);
+        self.segment.progress.refuse(offset);
+    }
+
     pub(super) fn save(&mut self, owner: IncarnationId) -> SegmentUpdate {
         self.is_unsaved = false;
         self.writes += 1;
@@ -96,7 +103,8 @@ impl HeldSegment {
             None => leased,
         };
         let LeasedSegment { span, epoch, ref progress, .. } = self.segment;
-        SegmentUpdate { number: span.number, epoch, state, progress: progress.clone(), revision }
+        let Span { number, first, .. } = span;
+        SegmentUpdate { number, first, epoch, state, progress: progress.clone(), revision }
     }
 
     fn offset(&self, index: TaskIndex) -> u32 {

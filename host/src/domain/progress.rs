@@ -80,6 +80,12 @@ impl Progress {
         self.running.remove(offset);
         self.failed.insert(offset);
     }
+
+    /// What the task left could not be kept: it failed, although its call succeeded.
+    pub fn refuse(&mut self, offset: u32) {
+        self.done.remove(offset);
+        self.failed.insert(offset);
+    }
 }
 
 /// A set of offsets below a fixed length.

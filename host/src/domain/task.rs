@@ -71,10 +71,23 @@ pub struct TaskOutput {
     pub output: Vec<u8>,
     /// What it wrote to the job's keys: a value, or none for a removed key.
     pub keys: KeyWrites,
+    /// What it told whoever watches.
+    pub events: Vec<Event>,
 }
 
 /// Writes to a job's keys, the last one for each.
 pub type KeyWrites = BTreeMap<String, Option<Vec<u8>>>;
+
+/// What a plugin tells whoever watches its interval.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// When.
+    pub at: super::timestamp::Timestamp,
+    /// What kind of news it is.
+    pub name: String,
+    /// The news, a JSON text.
+    pub body: String,
+}
 
 /// How much a log line matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,13 +1,15 @@
 //! An interval that this incarnation works on.
 
+use super::checkpoints::Checkpoints;
 use super::job_keys::JobKeys;
 use crate::clock::Clock;
 use crate::domain::ids::IncarnationId;
+use crate::domain::stage_order::StageOrder;
 use crate::domain::task::{Failure, FailureKind, Outcome, TaskOutput};
 use crate::domain::timestamp::Timestamp;
 use crate::domain::worklist::{Start, Worklist};
 use crate::sandbox::{
-    CallReport, Callable, GrantedDirectory, JobInput, KeyReader, Limits, PlanOutput, Surroundings, TaskInput,
+    CallReport, Callable, GrantedDirectory, JobInput, KeyReader, Limits, PlanOutput, Surroundings, TaskInput, TaskSide,
 };
 use crate::store::{HeldInterval, OpenInterval, Store};
 use futures::FutureExt as _;
@@ -18,6 +20,9 @@ use tokio::task::JoinSet;
 /// All that calls of one interval share.
 pub(super) struct ActiveInterval {
     pub(super) open: OpenInterval,
+    pub(super) order: StageOrder,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) checkpoints: Checkpoints,
     plugin: Arc<dyn Callable>,
     input: JobInput,
     limits: Limits,
@@ -27,6 +32,13 @@ pub(super) struct ActiveInterval {
     clock: Arc<dyn Clock>,
     desk: Mutex<Desk>,
     lanes: Mutex<JoinSet<()>>,
+}
+
+/// What the calls of all intervals use alike.
+pub(super) struct Services {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) checkpoints: Checkpoints,
 }
 
 /// What changes while the interval runs.
@@ -47,9 +59,9 @@ impl ActiveInterval {
         plugin: Arc<dyn Callable>,
         directories: Result<Vec<GrantedDirectory>, Failure>,
         owner: IncarnationId,
-        store: Arc<dyn Store>,
-        clock: Arc<dyn Clock>,
+        services: Services,
     ) -> Self {
+        let Services { store, clock, checkpoints } = services;
         let policy = open.work.policy;
         let worklist = Worklist::new(owner);
         Self {
@@ -62,9 +74,16 @@ impl ActiveInterval {
                 payload: open.work.payload.clone(),
                 tasks: open.work.tasks.unwrap_or(1),
             },
-            limits: Limits { timeout: policy.timeout, memory_bytes_max: policy.memory_bytes_max },
+            limits: Limits {
+                timeout: policy.timeout,
+                memory_bytes_max: policy.memory_bytes_max,
+                key_bytes_max: policy.key_bytes_max,
+            },
+            order: StageOrder::new(&open.stages),
             total: open.stages.iter().map(|stage| stage.tasks).sum(),
-            keys: Arc::new(JobKeys { store, job: open.job }),
+            keys: Arc::new(JobKeys { store: Arc::clone(&store), job: open.job }),
+            store,
+            checkpoints,
             directories,
             desk: Mutex::new(Desk { worklist, lanes: 0, may_have_more: true, is_over: false }),
             lanes: Mutex::default(),
@@ -112,14 +131,18 @@ impl ActiveInterval {
 
     /// Calls the plugin's `plan`.
     pub(super) async fn plan(&self) -> CallReport<PlanOutput> {
-        match self.surroundings() {
+        match self.surroundings(None) {
             Ok(surroundings) => guarded(self.plugin.plan(&self.input, surroundings)).await,
             Err(failure) => failed(failure),
         }
     }
 
     /// Calls the plugin's `run` for one task.
-    pub(super) async fn call(&self, start: Start) -> CallReport<TaskOutput> {
+    pub(super) async fn call(&self, start: Start, side: Arc<dyn TaskSide>) -> CallReport<TaskOutput> {
+        let checkpoint = match self.checkpoint(start).await {
+            Ok(checkpoint) => checkpoint,
+            Err(failure) => return failed(failure),
+        };
         let stage = &self.open.stages[start.stage as usize];
         let task = TaskInput {
             job: &self.input,
@@ -130,18 +153,30 @@ impl ActiveInterval {
             stage_total: stage.tasks,
             attempt: start.attempt,
             fencing_token: start.fencing_token,
+            checkpoint,
         };
-        match self.surroundings() {
+        match self.surroundings(Some(side)) {
             Ok(surroundings) => guarded(self.plugin.run(&task, surroundings)).await,
             Err(failure) => failed(failure),
         }
     }
 
-    fn surroundings(&self) -> Result<Surroundings<'_>, Failure> {
+    /// What an earlier attempt saved last.
+    async fn checkpoint(&self, start: Start) -> Result<Option<Vec<u8>>, Failure> {
+        if !start.may_have_checkpoint {
+            return Ok(None);
+        }
+        let message = |error| format!("the task's checkpoint cannot be read just now: {error}");
+        let checkpoint = self.store.checkpoint(self.open.id, start.index).await;
+        checkpoint.map_err(|error| Failure { kind: FailureKind::Host, message: message(error) })
+    }
+
+    fn surroundings(&self, task: Option<Arc<dyn TaskSide>>) -> Result<Surroundings<'_>, Failure> {
         let clock = Arc::clone(&self.clock);
         Ok(Surroundings {
             limits: self.limits,
             keys: Arc::clone(&self.keys),
+            task,
             directories: self.directories.as_ref().map_err(Clone::clone)?,
             now: Arc::new(move || clock.now()),
         })

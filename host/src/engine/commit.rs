@@ -49,6 +49,10 @@ impl Recorder {
             let error = match self.try_to_write(&part, &mut is_in_doubt).await {
                 Ok(recorded) => return Written::Done(recorded),
                 Err(damage @ StoreError::Unreadable { .. }) => return Written::Damaged(part, damage.to_string()),
+                Err(StoreError::KeysOverQuota(refused)) => {
+                    round.refuse(&mut part, &refused);
+                    continue;
+                }
                 Err(StoreError::LeaseLost(_)) => match self.give_up_lost(&mut part, round).await {
                     Ok(()) => continue,
                     Err(error) => error,
@@ -68,7 +72,10 @@ impl Recorder {
         *is_in_doubt = false;
         let recorded = self.store.record(self.owner, part, self.clock.now()).await;
         // After any other failure it may have reached the disk nevertheless.
-        *is_in_doubt = !matches!(recorded, Ok(_) | Err(StoreError::LeaseLost(_) | StoreError::Unreadable { .. }));
+        *is_in_doubt = !matches!(
+            recorded,
+            Ok(_) | Err(StoreError::LeaseLost(_) | StoreError::Unreadable { .. } | StoreError::KeysOverQuota(_))
+        );
         recorded
     }
 

@@ -120,6 +120,29 @@ impl Drop for Beginning {
 }
 
 impl Executor {
+    /// One that works on nothing yet; `guests` is where calls and the recorder run.
+    pub(super) fn new(
+        loader: Loader,
+        recorder: Exchange,
+        turnstile: Arc<Turnstile>,
+        wakeup: Wakeup,
+        guests: tokio::runtime::Handle,
+    ) -> Self {
+        Self {
+            store: Arc::clone(&loader.store),
+            loader: Arc::new(loader),
+            recorder,
+            wakeup,
+            guests,
+            turnstile,
+            active: Arc::default(),
+            beginning: Arc::default(),
+            resting: Arc::default(),
+            begun: Mutex::default(),
+            compared_at: Mutex::default(),
+        }
+    }
+
     /// The intervals that it works on.
     pub(super) fn working_on(&self) -> Vec<HeldInterval> {
         let mut held: Vec<_> = lock(&self.active).values().map(|active| active.held()).collect();

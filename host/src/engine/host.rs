@@ -1,6 +1,7 @@
 //! Starts the engine's loops and stops them in order.
 
 use super::backfill::Backfiller;
+use super::checkpoints::Checkpoints;
 use super::ended::EndedIntervals;
 use super::executor::Executor;
 use super::heartbeat::Heartbeat;
@@ -64,6 +65,7 @@ pub struct Engine {
     status: Arc<HostStatus>,
     executor: Arc<Executor>,
     recorder: JoinHandle<()>,
+    checkpoints: JoinHandle<()>,
     loops: JoinSet<()>,
     stop: CancellationToken,
     dethroned: CancellationToken,
@@ -73,8 +75,7 @@ impl Engine {
     /// Begins this incarnation, recovers what earlier ones left, and starts the loops.
     pub async fn start(parts: EngineParts) -> Result<Self, StoreError> {
         let EngineParts { store, plugins, clock, status, wakeups, allowed, recovery, guests } = parts;
-        let owner = status.incarnation;
-        let started_at = clock.now();
+        let (owner, started_at) = (status.incarnation, clock.now());
         store.begin_incarnation(&Incarnation { id: owner, host_id: status.host_id.clone(), started_at }).await?;
         let trust = Arc::new(Mutex::new(Trust::renewed(started_at)));
         let (stop, dethroned) = (CancellationToken::new(), CancellationToken::new());
@@ -91,27 +92,15 @@ impl Engine {
             dethroned: dethroned.clone(),
         })
         .start(&guests);
-        let loader = Loader { store: Arc::clone(&store), plugins, clock: Arc::clone(&clock), allowed, owner };
-        let executor = Arc::new(Executor {
-            store: Arc::clone(&store),
-            loader: Arc::new(loader),
-            recorder: exchange,
-            wakeup: wakeups.executor.clone(),
-            guests,
-            turnstile,
-            active: Arc::default(),
-            beginning: Arc::default(),
-            resting: Arc::default(),
-            begun: Mutex::default(),
-            compared_at: Mutex::default(),
-        });
+        let (way, checkpoints) = Checkpoints::start(Arc::clone(&store), Arc::clone(&clock), owner, &guests);
+        let loader =
+            Loader { store: Arc::clone(&store), plugins, clock: Arc::clone(&clock), checkpoints: way, allowed, owner };
+        let executor = Arc::new(Executor::new(loader, exchange, turnstile, wakeups.executor.clone(), guests));
         let recoverer = Recovery::new(Arc::clone(&store), recovery, Arc::clone(&status), wakeups.executor.clone());
         recoverer.check_at_start(started_at).await?;
         let scheduler = Scheduler::new(Arc::clone(&store), recovery.is_enabled, wakeups.executor.clone());
         let heartbeat = Heartbeat { store: Arc::clone(&store), owner, trust, dethroned: dethroned.clone() };
         let backfiller = Backfiller::new(Arc::clone(&store), recovery.is_enabled, wakeups.executor.clone());
-        let publisher = Publisher { executor: Arc::clone(&executor) };
-        let ended = EndedIntervals { executor: Arc::clone(&executor) };
 
         let mut engine = Self {
             store,
@@ -119,19 +108,30 @@ impl Engine {
             status,
             executor: Arc::clone(&executor),
             recorder,
+            checkpoints,
             loops: JoinSet::new(),
             stop,
             dethroned,
         };
-        // These two go on while running tasks end, so they are not stopped with the others.
-        engine.spawn(heartbeat, HEARTBEAT_EVERY, Wakeup::default(), engine.dethroned.clone());
-        engine.spawn(ended, NOTICE_ENDED_EVERY, wakeups.ended, engine.dethroned.clone());
+        engine.spawn_watches(heartbeat, wakeups.ended);
         engine.spawn(scheduler, SCHEDULE_EVERY, wakeups.scheduler, engine.stop.clone());
         engine.spawn(recoverer, recovery.check_every, Wakeup::default(), engine.stop.clone());
-        engine.spawn(publisher, PUBLISH_EVERY, Wakeup::default(), engine.stop.clone());
         engine.spawn(backfiller, BACKFILL_EVERY, wakeups.backfiller, engine.stop.clone());
+        engine.spawn(
+            Publisher { executor: Arc::clone(&executor) },
+            PUBLISH_EVERY,
+            Wakeup::default(),
+            engine.stop.clone(),
+        );
         engine.spawn(executor, EXECUTE_EVERY, wakeups.executor, engine.stop.clone());
         Ok(engine)
+    }
+
+    /// What goes on while running tasks end, so it is not stopped with the other loops.
+    fn spawn_watches(&mut self, heartbeat: Heartbeat, interval_ended: Wakeup) {
+        let ended = EndedIntervals { executor: Arc::clone(&self.executor) };
+        self.spawn(heartbeat, HEARTBEAT_EVERY, Wakeup::default(), self.dethroned.clone());
+        self.spawn(ended, NOTICE_ENDED_EVERY, interval_ended, self.dethroned.clone());
     }
 
     fn spawn(&mut self, work: impl tick::Tick + 'static, every: Duration, wakeup: Wakeup, stop: CancellationToken) {
@@ -146,12 +146,13 @@ impl Engine {
             () = self.dethroned.cancelled() => "another host has taken over the work of this one",
             _ = self.loops.join_next() => "a loop of the engine has failed",
             _ = &mut self.recorder => "the recorder has failed",
+            _ = &mut self.checkpoints => "what keeps checkpoints has failed",
         }
     }
 
     /// Begins no further task, lets running ones end for at most `grace`, and gives back what is held.
     pub async fn stop(self, grace: Duration) -> Result<(), StoreError> {
-        let Self { store, clock, status, executor, mut recorder, mut loops, stop, dethroned } = self;
+        let Self { store, clock, status, executor, mut recorder, mut checkpoints, mut loops, stop, dethroned } = self;
         stop.cancel();
         info!("Stopping: no new tasks; running ones have {grace:?} to end");
         tokio::select! {
@@ -161,13 +162,21 @@ impl Engine {
         executor.let_go();
         dethroned.cancel();
         while loops.join_next().await.is_some() {}
-        // The executor holds the last way to the recorder: without it, what has been handed in is written and it ends.
+        // The executor holds the last ways to both: without it, what has been handed in is written and they end.
         drop(executor);
         let until: Timestamp = clock.now() + grace;
         tokio::select! {
-            () = async { if !recorder.is_finished() { let _ = (&mut recorder).await; } } => {}
+            () = async { ended(&mut recorder).await; ended(&mut checkpoints).await } => {}
             () = clock.sleep_until(until) => warn!("The last completed tasks could not be recorded; they run again"),
         }
         store.end_incarnation(status.incarnation, clock.now()).await
+    }
+}
+
+/// Waits for a part of the engine that ends when nobody can hand in anything any more.
+async fn ended(part: &mut JoinHandle<()>) {
+    if !part.is_finished() {
+        // How it ended no longer matters.
+        let _ = part.await;
     }
 }

@@ -1,6 +1,7 @@
 //! Lets a call read its job's keys, and no others.
 
 use crate::domain::ids::JobId;
+use crate::domain::key_quota::KeyUsage;
 use crate::sandbox::{KeyReader, KeysUnavailable};
 use crate::store::{Store, StoreError};
 use async_trait::async_trait;
@@ -19,6 +20,10 @@ impl KeyReader for JobKeys {
 
     async fn list(&self, prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<String>, KeysUnavailable> {
         self.store.list_keys(self.job, prefix, after, limit).await.map_err(unavailable)
+    }
+
+    async fn usage(&self, keys: &[String]) -> Result<KeyUsage, KeysUnavailable> {
+        self.store.key_usage(self.job, keys).await.map_err(unavailable)
     }
 }
 

@@ -1,7 +1,9 @@
 //! One of an interval's `max_parallel` lanes: runs a task, has it recorded, gets the next.
 
 use super::active::ActiveInterval;
+use super::attempt_side::AttemptSide;
 use super::recorder::{Attempt, Exchange};
+use crate::sandbox::TaskSide;
 use std::sync::Arc;
 
 /// Runs until the recorder has no next task for it.
@@ -11,7 +13,8 @@ use std::sync::Arc;
 pub(super) async fn run(interval: Arc<ActiveInterval>, recorder: Exchange) {
     let mut ended = None;
     while let Some(start) = recorder.exchange(&interval, ended.take()).await {
-        let report = interval.call(start).await;
-        ended = Some(Attempt { start, report });
+        let side = Arc::new(AttemptSide::new(Arc::clone(&interval), start));
+        let report = interval.call(start, Arc::clone(&side) as Arc<dyn TaskSide>).await;
+        ended = Some(Attempt { start, report, may_have_checkpoint: side.may_have_checkpoint() });
     }
 }

@@ -1,6 +1,7 @@
 //! From an interval's id to one that can be worked on.
 
-use super::active::ActiveInterval;
+use super::active::{ActiveInterval, Services};
+use super::checkpoints::Checkpoints;
 use super::component::{self, ComponentError};
 use super::fallback;
 use crate::clock::Clock;
@@ -17,6 +18,7 @@ pub(super) struct Loader {
     pub(super) store: Arc<dyn Store>,
     pub(super) plugins: Arc<dyn PluginSource>,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) checkpoints: Checkpoints,
     pub(super) allowed: AllowedDirectories,
     pub(super) owner: IncarnationId,
 }
@@ -36,7 +38,8 @@ impl Loader {
             Ok(plugin) => {
                 let directories = self.open_directories(open.work.grants.directories.clone()).await;
                 let (store, clock) = (Arc::clone(&self.store), Arc::clone(&self.clock));
-                Ok(Some(ActiveInterval::new(open, plugin, directories, self.owner, store, clock)))
+                let services = Services { store, clock, checkpoints: self.checkpoints.clone() };
+                Ok(Some(ActiveInterval::new(open, plugin, directories, self.owner, services)))
             }
             Err(ComponentError::Store(error)) => Err(error),
             Err(error) => {

@@ -4,7 +4,9 @@
 //! clock; never HTTP. It meets the API only in rows.
 
 mod active;
+mod attempt_side;
 mod backfill;
+mod checkpoints;
 mod commit;
 mod component;
 mod ended;

@@ -27,27 +27,33 @@ pub(super) async fn plan(
     let attempt = interval.open.plan_attempts + 1;
     let judgement = judge(outcome, &interval.open.work.policy.retry, TaskIndex(0), attempt, now);
     let (id, job) = (interval.open.id, interval.open.job);
-    if let Some((plan, keys)) = judgement.value {
-        let record = PlanRecord { keys, log: report.log };
-        let recorded = store.record_plan(owner, id, &plan, record, now).await?;
-        info!(interval.id = %id, job.id = %job, tasks = plan.total(), "Interval {id} of job {job} has {} tasks", plan.total());
-        announce(&recorded);
-        return Ok(());
+    let mut failed = judgement.failure;
+    if let Some((plan, record)) = judgement.value {
+        let record = PlanRecord { log: report.log.clone(), ..record };
+        match store.record_plan(owner, id, &plan, record, now).await {
+            Err(StoreError::KeysOverQuota(refused)) => {
+                failed = refused.first().map(|refused| (refused.over.into(), None));
+            }
+            recorded => {
+                let recorded = recorded?;
+                info!(interval.id = %id, job.id = %job, tasks = plan.total(), "Interval {id} of job {job} has {} tasks", plan.total());
+                announce(&recorded);
+            }
+        }
     }
-    if let Some((failure, retry_at)) = judgement.failure {
+    if let Some((failure, retry_at)) = failed {
         let kind = failure.kind.name();
         warn!(interval.id = %id, job.id = %job, kind, "The plan of interval {id} failed: {}", failure.message);
-        let record = PlanRecord { keys: Default::default(), log: report.log };
+        let record = PlanRecord { log: report.log, ..PlanRecord::default() };
         store.record_plan_failure(owner, id, &failure, retry_at, record, now).await?;
     }
     Ok(())
 }
 
-type SoundPlan = (Plan, crate::domain::task::KeyWrites);
-
-fn check(output: PlanOutput, default_tasks: u32) -> Outcome<SoundPlan> {
-    match Plan::new(output.stages, default_tasks) {
-        Ok(plan) => Outcome::Succeeded((plan, output.keys)),
+fn check(output: PlanOutput, default_tasks: u32) -> Outcome<(Plan, PlanRecord)> {
+    let PlanOutput { stages, keys, events } = output;
+    match Plan::new(stages, default_tasks) {
+        Ok(plan) => Outcome::Succeeded((plan, PlanRecord { keys, events, log: Vec::new() })),
         Err(error) => Outcome::Failed(Failure { kind: FailureKind::Fatal, message: error.to_string() }),
     }
 }

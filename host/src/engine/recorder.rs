@@ -12,7 +12,7 @@ use crate::domain::task::TaskOutput;
 use crate::domain::timestamp::Timestamp;
 use crate::domain::worklist::{Settlement, Start};
 use crate::sandbox::CallReport;
-use crate::store::{Batch, Recorded, Store, TaskRecord};
+use crate::store::{Batch, Recorded, RefusedKeys, Store, TaskRecord};
 use crate::wakeup::Wakeup;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -27,6 +27,8 @@ const GATHERED_MAX: usize = 4_096;
 pub(super) struct Attempt {
     pub(super) start: Start,
     pub(super) report: CallReport<TaskOutput>,
+    /// Whether it, or an attempt before it, may have saved a checkpoint.
+    pub(super) may_have_checkpoint: bool,
 }
 
 /// A lane's way to the recorder.
@@ -219,7 +221,7 @@ impl Round {
     }
 
     fn settle(&mut self, interval: &ActiveInterval, attempt: Attempt, now: Timestamp) {
-        let Attempt { start, report } = attempt;
+        let Attempt { start, report, may_have_checkpoint } = attempt;
         let judgement = judge(report.outcome, &interval.open.work.policy.retry, start.index, start.attempt, now);
         let mut desk = interval.desk();
         let ran_suspect = desk.worklist.runs_suspect();
@@ -229,7 +231,8 @@ impl Round {
         drop(desk);
         self.has_cleared |= ran_suspect;
         self.has_retries |= matches!(judgement.settlement, Settlement::Retried(_));
-        let TaskOutput { output, keys } = judgement.value.unwrap_or_default();
+        let is_final = !matches!(judgement.settlement, Settlement::Retried(_));
+        let TaskOutput { output, keys, events } = judgement.value.unwrap_or_default();
         let record = TaskRecord {
             interval: interval.open.id,
             job: interval.open.job,
@@ -238,10 +241,29 @@ impl Round {
             failure: judgement.failure,
             output,
             keys,
+            events,
             log: report.log,
+            ends_checkpoint: may_have_checkpoint && is_final,
         };
         if !record.is_empty() {
             self.batch.tasks.push(record);
+        }
+    }
+
+    /// Fails tasks that wrote more to keys than their jobs may keep; the others of the round are not concerned.
+    pub(super) fn refuse(&self, part: &mut Batch, refused: &[RefusedKeys]) {
+        for RefusedKeys { interval, index, over } in refused {
+            let Some(index) = *index else { continue };
+            let is_it = |task: &&mut TaskRecord| task.interval == *interval && task.index == index;
+            if let Some(task) = part.tasks.iter_mut().find(is_it) {
+                task.refuse((*over).into());
+            }
+            for (_, update) in part.segments.iter_mut().filter(|(of, _)| of == interval) {
+                update.refuse(index);
+            }
+            if let Some(active) = self.intervals.iter().find(|active| active.open.id == *interval) {
+                active.desk().worklist.refuse(index);
+            }
         }
     }
 

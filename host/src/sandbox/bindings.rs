@@ -4,7 +4,11 @@
 wasmtime::component::bindgen!({
     path: "../wit",
     world: "plugin",
-    imports: { "latchwork:plugin/keys": async },
+    imports: {
+        "latchwork:plugin/keys": async,
+        "latchwork:plugin/checkpoint": async,
+        "latchwork:plugin/outputs": async,
+    },
     exports: { default: async },
 });
 

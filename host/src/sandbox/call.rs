@@ -3,12 +3,14 @@
 use super::bindings::{Plugin as Instance, PluginPre, types as wit};
 use super::context::{JobInput, TaskInput};
 use super::directories::GrantedDirectory;
+use super::events::EventList;
 use super::keys::{KeyOverlay, KeyReader};
 use super::limits::{HOSTCALL_BYTES_MAX, Limits, MESSAGE_BYTES_MAX, OUTPUT_BYTES_MAX};
 use super::log::TaskLog;
-use super::state::CallState;
+use super::state::{CallState, Offers};
+use super::task_side::{MaybeTask, TaskSide};
 use crate::domain::plan::DeclaredStage;
-use crate::domain::task::{Failure, FailureKind, KeyWrites, LogLine, Outcome, TaskOutput};
+use crate::domain::task::{Event, Failure, FailureKind, KeyWrites, LogLine, Outcome, TaskOutput};
 use crate::domain::timestamp::Timestamp;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
@@ -28,6 +30,8 @@ pub struct Surroundings<'a> {
     pub limits: Limits,
     /// The job's keys.
     pub keys: Arc<dyn KeyReader>,
+    /// What only a task can ask for; none for a plan.
+    pub task: Option<Arc<dyn TaskSide>>,
     /// The granted directories.
     pub directories: &'a [GrantedDirectory],
     /// Reads the time for log lines.
@@ -50,6 +54,14 @@ pub struct PlanOutput {
     pub stages: Vec<DeclaredStage>,
     /// What it wrote to the job's keys.
     pub keys: KeyWrites,
+    /// What it told whoever watches.
+    pub events: Vec<Event>,
+}
+
+/// What a successful call has asked the host to keep.
+struct Kept {
+    keys: KeyWrites,
+    events: Vec<Event>,
 }
 
 type Answer<T> = wasmtime::Result<Result<T, wit::TaskError>>;
@@ -68,20 +80,22 @@ impl Plugin {
     pub async fn plan(&self, job: &JobInput, surroundings: Surroundings<'_>) -> CallReport<PlanOutput> {
         let context = wit::JobContext::from(job);
         let report = self.call(surroundings, async |plugin, store| plugin.call_plan(store, &context).await).await;
-        report.map(|stages, keys| Ok(PlanOutput { stages: stages.into_iter().map(declared).collect(), keys }))
+        report.map(|stages, Kept { keys, events }| {
+            Ok(PlanOutput { stages: stages.into_iter().map(declared).collect(), keys, events })
+        })
     }
 
     /// Calls `run` in a fresh sandbox.
     pub async fn run(&self, task: &TaskInput<'_>, surroundings: Surroundings<'_>) -> CallReport<TaskOutput> {
         let context = wit::TaskContext::from(task);
         let report = self.call(surroundings, async |plugin, store| plugin.call_run(store, &context).await).await;
-        report.map(|output, keys| {
+        report.map(|output, Kept { keys, events }| {
             if output.len() > OUTPUT_BYTES_MAX {
                 let found = output.len();
                 let message = format!("a task's output has at most {OUTPUT_BYTES_MAX} bytes, not {found}");
                 return Err(Failure { kind: FailureKind::LimitExceeded, message });
             }
-            Ok(TaskOutput { output, keys })
+            Ok(TaskOutput { output, keys, events })
         })
     }
 
@@ -90,11 +104,13 @@ impl Plugin {
         &self,
         surroundings: Surroundings<'_>,
         export: impl AsyncFnOnce(&Instance, &mut Store<CallState>) -> Answer<T>,
-    ) -> CallReport<(T, KeyWrites)> {
+    ) -> CallReport<(T, Kept)> {
         let _permit = self.permits.acquire().await.expect("the semaphore is never closed");
-        let Surroundings { limits, keys, directories, now } = surroundings;
-        let log = TaskLog::new(now);
-        let state = match CallState::new(limits, KeyOverlay::new(keys), log.clone(), directories) {
+        let Surroundings { limits, keys, task, directories, now } = surroundings;
+        let log = TaskLog::new(Arc::clone(&now));
+        let keys = KeyOverlay::new(keys, limits.key_bytes_max);
+        let offers = Offers { keys, events: EventList::new(now), task: MaybeTask(task) };
+        let state = match CallState::new(limits, offers, log.clone(), directories) {
             Ok(state) => state,
             Err(gone) => return CallReport::failed(FailureKind::Host, gone.to_string(), &log),
         };
@@ -110,10 +126,17 @@ impl Plugin {
             drop(store);
             return CallReport::failed(FailureKind::Timeout, message, &log);
         };
-        let CallState { memory, keys, .. } = store.into_data();
+        let CallState { memory, keys, events, has_hit_limit, .. } = store.into_data();
         match answer {
-            Ok(Ok(value)) => CallReport { outcome: Outcome::Succeeded((value, keys.into_writes())), log: log.take() },
+            Ok(Ok(value)) => {
+                let kept = Kept { keys: keys.into_writes(), events: events.into_events() };
+                CallReport { outcome: Outcome::Succeeded((value, kept)), log: log.take() }
+            }
             Ok(Err(wit::TaskError::Retryable(message))) => CallReport::failed(FailureKind::Retryable, message, &log),
+            // The plugin only passes on what the host has answered.
+            Ok(Err(wit::TaskError::Fatal(message))) if has_hit_limit => {
+                CallReport::failed(FailureKind::LimitExceeded, message, &log)
+            }
             Ok(Err(wit::TaskError::Fatal(message))) => CallReport::failed(FailureKind::Fatal, message, &log),
             Err(_) if memory.has_refused() => {
                 let message = format!("the call wanted more than {} bytes of memory", limits.memory_bytes_max);
@@ -151,10 +174,10 @@ impl<T> CallReport<T> {
     }
 }
 
-impl<T> CallReport<(T, KeyWrites)> {
-    fn map<U>(self, done: impl FnOnce(T, KeyWrites) -> Result<U, Failure>) -> CallReport<U> {
+impl<T> CallReport<(T, Kept)> {
+    fn map<U>(self, done: impl FnOnce(T, Kept) -> Result<U, Failure>) -> CallReport<U> {
         let outcome = match self.outcome {
-            Outcome::Succeeded((value, keys)) => done(value, keys).map_or_else(Outcome::Failed, Outcome::Succeeded),
+            Outcome::Succeeded((value, kept)) => done(value, kept).map_or_else(Outcome::Failed, Outcome::Succeeded),
             Outcome::Failed(failure) => Outcome::Failed(failure),
         };
         CallReport { outcome, log: self.log }

@@ -42,6 +42,8 @@ pub struct TaskInput<'a> {
     pub attempt: u32,
     /// Larger on every later attempt.
     pub fencing_token: u64,
+    /// What an earlier attempt saved last.
+    pub checkpoint: Option<Vec<u8>>,
 }
 
 impl From<&JobInput> for wit::JobContext {
@@ -68,7 +70,7 @@ impl From<&TaskInput<'_>> for wit::TaskContext {
             stage_index: task.stage_index,
             stage_total: task.stage_total,
             attempt: task.attempt,
-            checkpoint: None,
+            checkpoint: task.checkpoint.clone(),
             idempotency_key: format!("{}/{}", task.job.interval, task.index),
             fencing_token: task.fencing_token,
         }

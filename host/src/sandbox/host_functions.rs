@@ -32,40 +32,51 @@ impl log::Host for CallState {
 
 impl keys::Host for CallState {
     async fn get(&mut self, key: String) -> Result<Option<Vec<u8>>, HostError> {
-        self.keys.get(key).await
+        let got = self.keys.get(key).await;
+        self.noted(got)
     }
 
     async fn set(&mut self, key: String, value: Vec<u8>) -> Result<(), HostError> {
-        self.keys.set(key, value)
+        let set = self.keys.set(key, value).await;
+        self.noted(set)
     }
 
     async fn delete(&mut self, key: String) -> Result<(), HostError> {
-        self.keys.delete(key)
+        let deleted = self.keys.delete(key);
+        self.noted(deleted)
     }
 
     async fn list(&mut self, prefix: String, after: Option<String>, limit: u32) -> Result<Vec<String>, HostError> {
-        self.keys.list(&prefix, after.as_deref(), limit).await
+        let listed = self.keys.list(&prefix, after.as_deref(), limit).await;
+        self.noted(listed)
     }
 }
 
 impl checkpoint::Host for CallState {
-    fn save(&mut self, _bytes: Vec<u8>) -> Result<(), HostError> {
-        Err(unsupported("checkpoint.save"))
+    async fn save(&mut self, bytes: Vec<u8>) -> Result<(), HostError> {
+        let saved = self.task.save_checkpoint(bytes).await;
+        self.noted(saved)
     }
 }
 
 impl outputs::Host for CallState {
-    fn get(&mut self, _stage: String, _stage_index: u32) -> Result<Option<Vec<u8>>, HostError> {
-        Err(unsupported("outputs.get"))
+    async fn get(&mut self, stage: String, stage_index: u32) -> Result<Option<Vec<u8>>, HostError> {
+        let got = self.task.output(&stage, stage_index).await;
+        self.noted(got)
     }
 }
 
 impl events::Host for CallState {
-    fn emit(&mut self, _name: String, _body: String) -> Result<(), HostError> {
-        Err(unsupported("events.emit"))
+    fn emit(&mut self, name: String, body: String) -> Result<(), HostError> {
+        let emitted = self.events.emit(name, body);
+        self.noted(emitted)
     }
 }
 
-fn unsupported(function: &str) -> HostError {
-    HostError::Unsupported(format!("{function} is part of the contract, but not offered by this version of the host"))
+impl CallState {
+    /// Notes that a limit kept the guest from what it asked for.
+    fn noted<T>(&mut self, answer: Result<T, HostError>) -> Result<T, HostError> {
+        self.has_hit_limit |= matches!(answer, Err(HostError::LimitExceeded(_)));
+        answer
+    }
 }

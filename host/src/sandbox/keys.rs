@@ -2,6 +2,7 @@
 
 use super::bindings::types::HostError;
 use super::limits::{KEY_BYTES_MAX, KEY_WRITE_BYTES, KEY_WRITES_BYTES_MAX, KEYS_PAGE_MAX, VALUE_BYTES_MAX};
+use crate::domain::key_quota::{self, KeyUsage};
 use crate::domain::task::KeyWrites;
 use async_trait::async_trait;
 use std::collections::BTreeSet;
@@ -16,6 +17,9 @@ pub trait KeyReader: Send + Sync {
 
     /// At most `limit` keys that begin with `prefix` and come after `after`, in the order of their bytes.
     async fn list(&self, prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<String>, KeysUnavailable>;
+
+    /// What all keys take, and what these among them take.
+    async fn usage(&self, keys: &[String]) -> Result<KeyUsage, KeysUnavailable>;
 }
 
 /// The keys cannot be read just now.
@@ -27,12 +31,31 @@ pub struct KeysUnavailable(pub String);
 pub(super) struct KeyOverlay {
     kept: Arc<dyn KeyReader>,
     writes: KeyWrites,
+    /// What all writes cost the host, also those that later ones replaced.
     written_bytes: usize,
+    quota: Quota,
+}
+
+/// How far the call's writes use up what the job's keys may take.
+///
+/// The record of the task's completion decides, as other tasks write, too; this lets a call know early that it alone
+/// asks for too much. What kept keys take is asked for only when it matters.
+struct Quota {
+    bytes_max: u64,
+    /// What the values that the call has written take, with their keys.
+    written: u64,
+    /// What all kept keys take; none before the first write.
+    kept: Option<u64>,
+    /// What those kept keys take that the call has written, as far as they have been measured.
+    replaced: u64,
+    /// Keys that the call has written and whose kept values have not been measured.
+    unmeasured: Vec<String>,
 }
 
 impl KeyOverlay {
-    pub(super) fn new(kept: Arc<dyn KeyReader>) -> Self {
-        Self { kept, writes: KeyWrites::new(), written_bytes: 0 }
+    pub(super) fn new(kept: Arc<dyn KeyReader>, bytes_max: u64) -> Self {
+        let quota = Quota { bytes_max, written: 0, kept: None, replaced: 0, unmeasured: Vec::new() };
+        Self { kept, writes: KeyWrites::new(), written_bytes: 0, quota }
     }
 
     /// What the call wrote.
@@ -48,12 +71,13 @@ impl KeyOverlay {
         }
     }
 
-    pub(super) fn set(&mut self, key: String, value: Vec<u8>) -> Result<(), HostError> {
+    pub(super) async fn set(&mut self, key: String, value: Vec<u8>) -> Result<(), HostError> {
         check_key(&key)?;
         if value.len() > VALUE_BYTES_MAX {
             let found = value.len();
             return Err(HostError::LimitExceeded(format!("a value has at most {VALUE_BYTES_MAX} bytes, not {found}")));
         }
+        self.check_quota(&key, &value).await?;
         self.write(key, Some(value))
     }
 
@@ -68,8 +92,37 @@ impl KeyOverlay {
             let message = format!("one call writes at most {KEY_WRITES_BYTES_MAX} bytes to keys");
             return Err(HostError::LimitExceeded(message));
         }
+        self.quota.written += value.as_ref().map_or(0, |value| key_quota::size(&key, value));
+        match self.writes.get(&key) {
+            Some(before) => self.quota.written -= before.as_ref().map_or(0, |value| key_quota::size(&key, value)),
+            None => self.quota.unmeasured.push(key.clone()),
+        }
         self.writes.insert(key, value);
         Ok(())
+    }
+
+    /// Refuses a value with which the call's writes alone would exceed what the job's keys may take.
+    async fn check_quota(&mut self, key: &str, value: &[u8]) -> Result<(), HostError> {
+        let before = self.writes.get(key);
+        let is_new = before.is_none();
+        let own = before.and_then(Option::as_ref).map_or(0, |value| key_quota::size(key, value));
+        let written = self.quota.written - own + key_quota::size(key, value);
+        let total = match self.quota.kept {
+            Some(kept) => kept,
+            None => self.kept.usage(&[]).await.map_err(unavailable)?.total,
+        };
+        self.quota.kept = Some(total);
+        if total.saturating_add(written) <= self.quota.bytes_max {
+            return Ok(());
+        }
+        // It still fits where it takes the place of what is there.
+        let measured = self.kept.usage(&self.quota.unmeasured).await.map_err(unavailable)?;
+        self.quota.replaced += measured.replaced;
+        self.quota.unmeasured.clear();
+        let of_key = if is_new { self.kept.usage(&[key.to_owned()]).await.map_err(unavailable)?.replaced } else { 0 };
+        let usage = KeyUsage { total, replaced: self.quota.replaced + of_key };
+        let fits = usage.after(written, self.quota.bytes_max);
+        fits.map(drop).map_err(|over| HostError::LimitExceeded(over.to_string()))
     }
 
     pub(super) async fn list(&self, prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<String>, HostError> {
@@ -125,16 +178,27 @@ mod tests {
                 self.0.keys().filter(|key| key.starts_with(prefix) && after.is_none_or(|after| key.as_str() > after));
             Ok(keys.take(limit as usize).cloned().collect())
         }
+
+        async fn usage(&self, keys: &[String]) -> Result<KeyUsage, KeysUnavailable> {
+            let size = |(key, value): (&String, &Vec<u8>)| key_quota::size(key, value);
+            let replaced = keys.iter().filter_map(|key| self.0.get_key_value(key)).map(size).sum();
+            Ok(KeyUsage { total: self.0.iter().map(size).sum(), replaced })
+        }
     }
 
     fn overlay_on(keys: &[&str]) -> KeyOverlay {
-        KeyOverlay::new(Arc::new(Kept(keys.iter().map(|&key| (key.to_owned(), key.into())).collect())))
+        overlay_with(keys, u64::MAX)
+    }
+
+    /// Every key has its own name as its value.
+    fn overlay_with(keys: &[&str], bytes_max: u64) -> KeyOverlay {
+        KeyOverlay::new(Arc::new(Kept(keys.iter().map(|&key| (key.to_owned(), key.into())).collect())), bytes_max)
     }
 
     #[tokio::test]
     async fn a_call_sees_its_own_writes_over_what_is_kept() {
         let mut keys = overlay_on(&["a", "b"]);
-        keys.set("a".into(), b"mine".into()).unwrap();
+        keys.set("a".into(), b"mine".into()).await.unwrap();
         keys.delete("b".into()).unwrap();
         assert_eq!(keys.get("a".into()).await.unwrap(), Some(b"mine".into()));
         assert_eq!(keys.get("b".into()).await.unwrap(), None);
@@ -143,7 +207,7 @@ mod tests {
     #[tokio::test]
     async fn pages_join_kept_and_own_keys_in_order() {
         let mut keys = overlay_on(&["k/a", "k/b", "k/d", "k/e", "other"]);
-        keys.set("k/c".into(), vec![]).unwrap();
+        keys.set("k/c".into(), vec![]).await.unwrap();
         keys.delete("k/a".into()).unwrap();
         let first = keys.list("k/", None, 2).await.unwrap();
         assert_eq!(first, ["k/b", "k/c"]);
@@ -154,8 +218,35 @@ mod tests {
     #[tokio::test]
     async fn limits_name_themselves() {
         let mut keys = overlay_on(&[]);
-        let error = keys.set("k".into(), vec![0; VALUE_BYTES_MAX + 1]).unwrap_err();
+        let error = keys.set("k".into(), vec![0; VALUE_BYTES_MAX + 1]).await.unwrap_err();
         assert!(matches!(error, HostError::LimitExceeded(text) if text.contains("1048576")));
-        assert!(keys.set(String::new(), vec![]).is_err());
+        assert!(keys.set(String::new(), vec![]).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_call_that_alone_asks_for_more_than_is_left_learns_it_at_once() {
+        // `aa` and `bb` take 8 bytes.
+        let mut keys = overlay_with(&["aa", "bb"], 20);
+        keys.set("c".into(), vec![0; 11]).await.unwrap();
+        let error = keys.set("d".into(), vec![]).await.unwrap_err();
+        assert!(
+            matches!(error, HostError::LimitExceeded(text) if text.contains("21 bytes") && text.contains("take 20"))
+        );
+        assert_eq!(keys.get("d".into()).await.unwrap(), None, "what was refused is not written");
+        keys.set("c".into(), vec![0; 10]).await.unwrap();
+        keys.set("d".into(), vec![]).await.unwrap();
+        assert_eq!(keys.into_writes().len(), 2);
+    }
+
+    #[tokio::test]
+    async fn what_takes_the_place_of_kept_values_is_not_refused() {
+        let mut keys = overlay_with(&["aa", "bb"], 8);
+        keys.set("aa".into(), vec![1, 2]).await.unwrap();
+        keys.set("bb".into(), vec![1, 2]).await.unwrap();
+        assert!(keys.set("bb".into(), vec![1, 2, 3]).await.is_err());
+        keys.delete("aa".into()).unwrap();
+        keys.set("bb".into(), vec![1, 2, 3]).await.unwrap();
+        keys.set("cc".into(), vec![7]).await.unwrap();
+        assert!(keys.set("d".into(), vec![]).await.is_err(), "the freed room is used up");
     }
 }

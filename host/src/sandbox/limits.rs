@@ -27,6 +27,21 @@ pub(super) const KEY_WRITES_BYTES_MAX: usize = 32 << 20;
 /// What a write costs beside its key and value: a removed key is not free.
 pub(super) const KEY_WRITE_BYTES: usize = 128;
 
+/// The largest checkpoint: 1 MiB.
+pub const CHECKPOINT_BYTES_MAX: usize = 1 << 20;
+
+/// How many events one call may emit.
+pub const EVENTS_MAX: usize = 1_000;
+
+/// What the events of one call may have together, names and bodies: 1 MiB.
+pub const EVENTS_BYTES_MAX: usize = 1 << 20;
+
+/// The longest name of an event.
+pub const EVENT_NAME_BYTES_MAX: usize = 128;
+
+/// The longest body of an event: 64 KiB.
+pub const EVENT_BODY_BYTES_MAX: usize = 64 << 10;
+
 /// The longest page of `keys.list`.
 pub(super) const KEYS_PAGE_MAX: u32 = 10_000;
 
@@ -49,6 +64,8 @@ pub struct Limits {
     pub timeout: Duration,
     /// How much memory it may use, the sum over its memories and tables, in bytes.
     pub memory_bytes_max: u64,
+    /// What the job's keys and their values may take together, in bytes.
+    pub key_bytes_max: u64,
 }
 
 /// Counts the memory of one call.

@@ -10,11 +10,13 @@ mod compile;
 mod context;
 mod directories;
 mod engine;
+mod events;
 mod host_functions;
 mod keys;
 mod limits;
 mod log;
 mod state;
+mod task_side;
 
 pub use call::{CallReport, PlanOutput, Plugin, Surroundings};
 pub use callable::{Callable, PluginSource};
@@ -23,4 +25,8 @@ pub use context::{JobInput, TaskInput};
 pub use directories::{AllowedDirectories, AllowedDirectory, Forbidden, GrantedDirectory};
 pub use engine::{Sandbox, SandboxError};
 pub use keys::{KeyReader, KeysUnavailable};
-pub use limits::{KEY_BYTES_MAX, LOG_BYTES_MAX, Limits, OUTPUT_BYTES_MAX, VALUE_BYTES_MAX};
+pub use limits::{
+    CHECKPOINT_BYTES_MAX, EVENT_BODY_BYTES_MAX, EVENT_NAME_BYTES_MAX, EVENTS_BYTES_MAX, EVENTS_MAX, KEY_BYTES_MAX,
+    LOG_BYTES_MAX, Limits, OUTPUT_BYTES_MAX, VALUE_BYTES_MAX,
+};
+pub use task_side::{Denied, TaskSide};

@@ -1,9 +1,11 @@
 //! What the host keeps for one call, and drops with it.
 
 use super::directories::GrantedDirectory;
+use super::events::EventList;
 use super::keys::KeyOverlay;
 use super::limits::{Limits, MemoryMeter, RANDOM_BYTES_MAX};
 use super::log::{LogStream, TaskLog};
+use super::task_side::MaybeTask;
 use crate::domain::task::LogLevel;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
@@ -12,9 +14,20 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 pub(super) struct CallState {
     pub(super) memory: MemoryMeter,
     pub(super) keys: KeyOverlay,
+    pub(super) events: EventList,
+    pub(super) task: MaybeTask,
     pub(super) log: TaskLog,
+    /// Whether the host has refused something for a limit.
+    pub(super) has_hit_limit: bool,
     wasi: WasiCtx,
     handles: ResourceTable,
+}
+
+/// What a call asks of the host beside its log.
+pub(super) struct Offers {
+    pub(super) keys: KeyOverlay,
+    pub(super) events: EventList,
+    pub(super) task: MaybeTask,
 }
 
 /// A granted directory that is not there.
@@ -28,7 +41,7 @@ pub(super) struct DirectoryGone {
 impl CallState {
     pub(super) fn new(
         limits: Limits,
-        keys: KeyOverlay,
+        offers: Offers,
         log: TaskLog,
         directories: &[GrantedDirectory],
     ) -> Result<Self, DirectoryGone> {
@@ -42,7 +55,9 @@ impl CallState {
                 .map_err(|source| DirectoryGone { mount: granted.mount().to_owned(), source })?;
         }
         let handles = super::engine::handle_table();
-        Ok(Self { memory: MemoryMeter::new(limits), keys, log, wasi: wasi.build(), handles })
+        let Offers { keys, events, task } = offers;
+        let memory = MemoryMeter::new(limits);
+        Ok(Self { memory, keys, events, task, log, has_hit_limit: false, wasi: wasi.build(), handles })
     }
 }
 

@@ -1,5 +1,6 @@
 //! Why the store did not do what was asked.
 
+use super::kept::RefusedKeys;
 use crate::domain::ids::IncarnationId;
 
 /// What a caller can act on.
@@ -8,6 +9,9 @@ pub enum StoreError {
     /// The incarnation no longer holds what it wanted to write; nothing was written. Stop, do not retry.
     #[error("incarnation {0} no longer holds its lease")]
     LeaseLost(IncarnationId),
+    /// Tasks, or a plan, wrote more to keys than their jobs may keep; nothing was written.
+    #[error("{} calls wrote more to keys than their jobs may keep", .0.len())]
+    KeysOverQuota(Vec<RefusedKeys>),
     /// Another host uses the same SQLite file.
     #[error("another host already uses {0}; only one host may run on a SQLite database")]
     InUse(String),

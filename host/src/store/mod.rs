@@ -3,11 +3,13 @@
 //! The only folder that names sqlx. Knows nothing of wasm, HTTP or of when its methods are called.
 
 mod error;
+mod kept;
 mod operations;
 mod records;
 mod sqlite;
 
 pub use error::StoreError;
+pub use kept::*;
 pub use operations::*;
 pub use records::*;
 pub use sqlite::SqliteStore;
@@ -16,6 +18,7 @@ use crate::domain::backfill::{Backfill, History};
 use crate::domain::digest::Digest;
 use crate::domain::ids::{BackfillId, IncarnationId, IntervalId, JobId, SegmentId, TaskIndex};
 use crate::domain::job::Job;
+use crate::domain::key_quota::KeyUsage;
 use crate::domain::plan::Plan;
 use crate::domain::stage_graph::StageGraph;
 use crate::domain::task::Failure;
@@ -181,11 +184,27 @@ pub trait Store: Send + Sync {
     async fn claim_segments(&self, claim: Claim) -> Result<Vec<LeasedSegment>>;
 
     /// Writes what has gathered: all of it, or nothing and `LeaseLost` where one of the segments is no longer held, or
-    /// where a task's interval has no segment in the batch.
+    /// where a task's interval has no segment in the batch. `KeysOverQuota` where tasks wrote more to keys than their
+    /// jobs may keep: all that the transaction would refuse, so that the rest can be recorded without them.
     ///
     /// Opens the stages that can begin and ends intervals that are done, or of which too many tasks have failed, in the
     /// same transaction.
     async fn record(&self, owner: IncarnationId, batch: &Batch, now: Timestamp) -> Result<Recorded>;
+
+    /// Keeps what running tasks saved, each in the place of what it saved before. Answers in their order: false where
+    /// the owner no longer holds the task's segment, so that nothing was kept.
+    async fn save_checkpoints(
+        &self,
+        owner: IncarnationId,
+        saves: &[CheckpointSave],
+        now: Timestamp,
+    ) -> Result<Vec<bool>>;
+
+    /// What an earlier attempt at a task saved last.
+    async fn checkpoint(&self, interval: IntervalId, index: TaskIndex) -> Result<Option<Vec<u8>>>;
+
+    /// What a task returned; none where it left nothing.
+    async fn output(&self, interval: IntervalId, index: TaskIndex) -> Result<Option<Vec<u8>>>;
 
     /// What a batch led to that was recorded although the answer was lost; none where it was not recorded, or where the
     /// owner is dead. To be asked before a batch is recorded again: its log lines would be written twice, and a segment
@@ -255,9 +274,16 @@ pub trait Store: Send + Sync {
         limit: u32,
     ) -> Result<Vec<LogRecord>>;
 
+    /// What plugins told whoever watches an interval, after an event's id, at most `limit`. Ids follow the order in which
+    /// commits made the events visible, so nothing appears behind one that was seen.
+    async fn events(&self, interval: IntervalId, after: i64, limit: u32) -> Result<Vec<EventRecord>>;
+
     /// The value of a job's key.
     async fn key(&self, job: JobId, key: &str) -> Result<Option<Vec<u8>>>;
 
     /// A job's keys that begin with `prefix` and come after `after`, in the order of their bytes.
     async fn list_keys(&self, job: JobId, prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<String>>;
+
+    /// What all keys of a job take, and what these among them take.
+    async fn key_usage(&self, job: JobId, keys: &[String]) -> Result<KeyUsage>;
 }

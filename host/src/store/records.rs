@@ -8,7 +8,7 @@ use crate::domain::job::{Counts, Job, WorkSpec};
 use crate::domain::plan::Stage;
 use crate::domain::recovery::Casualty;
 use crate::domain::rules::QUEUE_MAX;
-use crate::domain::task::{Failure, KeyWrites, LogLine};
+use crate::domain::task::{Event, Failure, KeyWrites, LogLine};
 use crate::domain::timestamp::Timestamp;
 use crate::domain::worklist::SegmentUpdate;
 
@@ -162,14 +162,31 @@ pub struct TaskRecord {
     pub output: Vec<u8>,
     /// What it wrote to keys.
     pub keys: KeyWrites,
+    /// What it told whoever watches.
+    pub events: Vec<Event>,
     /// What it logged.
     pub log: Vec<LogLine>,
+    /// Whether its checkpoint goes, if it has one: it is not called again.
+    pub ends_checkpoint: bool,
 }
 
 impl TaskRecord {
     /// Whether there is anything to write for it.
     pub fn is_empty(&self) -> bool {
-        self.failure.is_none() && self.output.is_empty() && self.keys.is_empty() && self.log.is_empty()
+        self.failure.is_none()
+            && self.output.is_empty()
+            && self.keys.is_empty()
+            && self.events.is_empty()
+            && self.log.is_empty()
+            && !self.ends_checkpoint
+    }
+
+    /// Drops what its call wrote, except for the log: the task failed after all.
+    pub fn refuse(&mut self, failure: Failure) {
+        self.failure = Some((failure, None));
+        self.output.clear();
+        self.keys.clear();
+        self.events.clear();
     }
 }
 
@@ -183,10 +200,12 @@ pub struct Recorded {
 }
 
 /// What a plan leaves.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct PlanRecord {
     /// What it wrote to keys.
     pub keys: KeyWrites,
+    /// What it told whoever watches.
+    pub events: Vec<Event>,
     /// What it logged.
     pub log: Vec<LogLine>,
 }

@@ -1,6 +1,7 @@
 //! What a payload can ask for.
 
-use crate::{burden, outside, promises, refused};
+use crate::asked::{self, StageOrder};
+use crate::{burden, outside, promises};
 use latchwork_sdk::{Task, TaskError};
 use serde::Deserialize;
 use serde_json::Value;
@@ -45,8 +46,29 @@ pub(crate) enum Act {
     Keys { then: Option<Ending> },
     /// Plans three stages; every stage checks that the one before it is complete and visible.
     Stages,
-    /// Asks for what this version of the host does not offer, and returns its answers.
-    Unsupported,
+    /// Plans the graph that the payload draws; every task asks for these outputs, and returns the answers.
+    Graph {
+        stages: Vec<StageOrder>,
+        #[serde(default)]
+        ask: Vec<(String, u32)>,
+    },
+    /// Saves a checkpoint of so many bytes, and returns the answer.
+    Save { bytes: usize },
+    /// Saves, leaves a file `saved-{index}` in a granted writable directory, and waits to be killed; returns the
+    /// checkpoint where there is one.
+    Resume { directory: String },
+    /// Saves and fails at the first attempt; returns the checkpoint where there is one.
+    SaveAndFail,
+    /// Emits an event so many times, and returns the first refusal.
+    Emit { times: u32, name: String, body: String, then: Option<Ending> },
+    /// Sets a key of the task's own to so many bytes, then waits.
+    Fill {
+        bytes: usize,
+        #[serde(default)]
+        ms: u64,
+    },
+    /// The same in the plan.
+    FillInPlan { bytes: usize },
     /// Tries to read a path, and returns whether it could.
     Probe { path: String },
     /// Returns the environment variables and the arguments that it sees.
@@ -82,14 +104,20 @@ impl Act {
             Self::Beat { directory, ms } => outside::beat(task.index(), &directory, ms),
             Self::Keys { then } => promises::keys(task, then),
             Self::Stages => promises::stage(task),
-            Self::Unsupported => Ok(refused::ask()),
+            Self::Graph { ask, .. } => asked::outputs(task, &ask),
+            Self::Save { bytes } => Ok(asked::save(bytes)),
+            Self::Resume { directory } => asked::resume(task, &directory),
+            Self::SaveAndFail => asked::save_and_fail(task),
+            Self::Emit { times, name, body, then } => asked::emit(task, times, &name, &body, then),
+            Self::Fill { bytes, ms } => asked::fill(task, bytes, ms),
+            Self::FillInPlan { .. } => Ok(Value::Null),
             Self::Probe { path } => Ok(outside::probe(&path)),
             Self::Environment => Ok(outside::environment()),
         }
     }
 }
 
-fn sleep(ms: u64) -> Value {
+pub(crate) fn sleep(ms: u64) -> Value {
     thread::sleep(Duration::from_millis(ms));
     Value::Null
 }

@@ -74,6 +74,7 @@ async fn rows_and_what_refers_to_them_go_through_a_version_back_and_forth() {
     assert_eq!(format!("{after:?}"), format!("{before:?}"));
     assert_eq!(world.completed(interval).await, [1]);
     assert_eq!(world.key(manual, "key").await.unwrap().as_deref(), Some(&b"value"[..]));
+    assert_eq!(world.key_usage(manual, &[]).await.unwrap().total, 8, "what keys take is counted anew");
     assert_eq!(world.due_jobs(at(10), 9).await.unwrap()[0].job.id, cron);
     let broken = sqlx::query("pragma foreign_key_check").fetch_all(&mut raw(&world).await).await.unwrap();
     assert!(broken.is_empty(), "{} rows refer to rows that are gone", broken.len());

@@ -12,6 +12,7 @@ mod fallback;
 mod firing;
 mod incarnations;
 mod jobs;
+mod kept;
 mod keys;
 mod operations;
 mod planning;

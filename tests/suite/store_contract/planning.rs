@@ -5,13 +5,14 @@ use crate::hands::failure;
 use crate::world::{START, World, at, manual_job, no_writes, stages, tasks_only};
 use latchwork::domain::ids::{IncarnationId, IntervalId, JobId};
 use latchwork::domain::interval::IntervalState;
-use latchwork::domain::task::{FailureKind, LogLevel, LogLine};
+use latchwork::domain::task::{Event, FailureKind, LogLevel, LogLine};
 use latchwork::domain::timestamp::Timestamp;
 use latchwork::store::{PlanRecord, Result};
 
 fn writes(message: &str) -> PlanRecord {
     let line = LogLine { at: at(1), level: LogLevel::Warn, message: message.to_owned() };
-    PlanRecord { keys: [("planned".to_owned(), Some(b"yes".to_vec()))].into(), log: vec![line] }
+    let event = Event { at: at(1), name: "planned".to_owned(), body: "{}".to_owned() };
+    PlanRecord { keys: [("planned".to_owned(), Some(b"yes".to_vec()))].into(), events: vec![event], log: vec![line] }
 }
 
 /// An interval whose plan a host is making.

@@ -183,7 +183,8 @@ async fn progress_that_cannot_be_read_is_named_and_left_as_it_is() {
     world.claim(owner, interval, START, 9).await;
     let mut progress = Progress::none(80);
     progress.complete(79);
-    let damaged = SegmentUpdate { number: 0, epoch: 1, state: SegmentState::Leased { owner }, progress, revision: 9 };
+    let state = SegmentState::Leased { owner };
+    let damaged = SegmentUpdate { number: 0, first: 0, epoch: 1, state, progress, revision: 9 };
     let batch = Batch { segments: vec![(interval, damaged)], tasks: Vec::new() };
     world.record(owner, &batch, START).await.unwrap();
     let resumed = world.resume(interval, 1, 3, at(20)).await;

@@ -40,6 +40,9 @@ pub(super) const CLAIM: &str = "update segments set state = 'leased', owner = ?1
 pub(super) const MARKED: &str = "select task_index, attempts, retry_at, is_suspect from tasks \
     where interval_id = ? and task_index >= ? and task_index < ? and (retry_at is not null or is_suspect)";
 
+pub(super) const CHECKPOINTED: &str =
+    "select task_index from checkpoints where interval_id = ? and task_index >= ? and task_index < ?";
+
 pub(super) async fn claimable(
     pool: &SqlitePool,
     now: Timestamp,
@@ -70,6 +73,7 @@ pub(super) async fn claim(store: &SqliteStore, claim: Claim) -> Result<Vec<Lease
         let mut segment = leased(row)?;
         if segment.epoch > 1 {
             read_marks(&mut tx, claim.interval, &mut segment).await?;
+            read_checkpointed(&mut tx, claim.interval, &mut segment).await?;
         }
         segments.push(segment);
     }
@@ -90,6 +94,7 @@ fn leased(row: &SqliteRow) -> Result<LeasedSegment> {
         progress: progress::read(row)?,
         retries: BTreeMap::new(),
         suspects: BTreeSet::new(),
+        checkpoints: BTreeSet::new(),
     })
 }
 
@@ -114,6 +119,20 @@ async fn read_marks(
         if row.try_get("is_suspect")? {
             segment.suspects.insert(TaskIndex(index));
         }
+    }
+    Ok(())
+}
+
+/// Reads of which of a segment's tasks an earlier attempt saved a checkpoint.
+async fn read_checkpointed(
+    connection: &mut SqliteConnection,
+    interval: IntervalId,
+    segment: &mut LeasedSegment,
+) -> Result<()> {
+    let Span { first, length, .. } = segment.span;
+    let rows = sqlx::query(CHECKPOINTED).bind(interval.to_string()).bind(first).bind(first + length);
+    for row in &rows.fetch_all(connection).await? {
+        segment.checkpoints.insert(TaskIndex(number(row, "task_index")?));
     }
     Ok(())
 }

@@ -2,8 +2,8 @@
 //! carries them out: none may walk a table that grows with the history.
 
 use super::{
-    SqliteStore, backfills, claims, doubt, ends, firing, graph, incarnations, keys, overdue, planning, progress, queue,
-    recovery, transitions, warning,
+    SqliteStore, backfills, checkpoints, claims, doubt, ends, events, firing, graph, incarnations, keys, outputs,
+    overdue, planning, progress, queue, recovery, transitions, warning,
 };
 
 impl SqliteStore {
@@ -33,5 +33,14 @@ impl SqliteStore {
         ("followers", ends::FOLLOWERS),
         ("running backfills", backfills::RUNNING),
         ("history of firings", backfills::HISTORY),
+        ("total of keys", keys::TOTAL),
+        ("account of keys", keys::ACCOUNT),
+        ("events", events::PAGE),
+        ("an output", outputs::GET),
+        ("checkpoints of a segment", claims::CHECKPOINTED),
+        ("save of a checkpoint", checkpoints::SAVE),
+        ("a checkpoint", checkpoints::GET),
+        ("end of a checkpoint", checkpoints::END),
+        ("end of all checkpoints", checkpoints::END_ALL),
     ];
 }

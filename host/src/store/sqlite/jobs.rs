@@ -72,7 +72,8 @@ pub(super) async fn delete(store: &SqliteStore, job: JobId, now: Timestamp) -> R
         return Ok(JobDeletion::Awaited(waiting.iter().map(name).collect::<Result<_>>()?));
     }
     let deleted = sqlx::query(
-        "update jobs set is_deleted = true, next_scheduled_at = null, next_fire_at = null, updated_at = ? where id = ? and is_deleted = false",
+        "update jobs set is_deleted = true, next_scheduled_at = null, next_fire_at = null, key_bytes = 0, \
+         updated_at = ? where id = ? and is_deleted = false",
     )
     .bind(now.ms())
     .bind(&id)

@@ -1,10 +1,13 @@
 //! The keys of jobs.
 
-use crate::domain::ids::JobId;
+use super::rows::{json, number};
+use crate::domain::ids::{IntervalId, JobId};
+use crate::domain::job::Policy;
+use crate::domain::key_quota::{self, KeyUsage, OverQuota};
 use crate::domain::task::KeyWrites;
 use crate::store::Result;
-use sqlx::SqliteConnection;
 use sqlx::sqlite::SqlitePool;
+use sqlx::{QueryBuilder, Row as _, Sqlite, SqliteConnection};
 
 pub(super) async fn get(pool: &SqlitePool, job: JobId, key: &str) -> Result<Option<Vec<u8>>> {
     let value = sqlx::query_scalar("select value from keys where job_id = ? and key = ?");
@@ -31,6 +34,40 @@ pub(super) async fn list(
     Ok(keys.bind(limit).fetch_all(pool).await?)
 }
 
+pub(super) const TOTAL: &str = "select key_bytes from jobs where id = ?";
+
+/// How many keys one statement measures: SQLite binds so many values at least, the job among them.
+const MEASURED_TOGETHER: usize = 500;
+
+pub(super) async fn usage(pool: &SqlitePool, job: JobId, keys: &[String]) -> Result<KeyUsage> {
+    let job = job.to_string();
+    let mut connection = pool.acquire().await?;
+    let total = sqlx::query(TOTAL).bind(&job).fetch_optional(&mut *connection).await?;
+    let total = total.map_or(Ok(0), |row| number(&row, "key_bytes"))?;
+    Ok(KeyUsage { total, replaced: taken_by(&mut connection, &job, keys).await? })
+}
+
+/// What those of the keys take that there are, with their values.
+async fn taken_by<K: AsRef<str>>(connection: &mut SqliteConnection, job: &str, keys: &[K]) -> Result<u64> {
+    let mut taken = 0;
+    for keys in keys.chunks(MEASURED_TOGETHER) {
+        // Bound one by one: a list in JSON would not carry a NUL.
+        let mut sum = QueryBuilder::<Sqlite>::new(
+            "select coalesce(sum(length(cast(key as blob)) + length(value)), 0) as bytes from keys where job_id = ",
+        );
+        sum.push_bind(job).push(" and key in (");
+        let mut list = sum.separated(", ");
+        for key in keys {
+            list.push_bind(key.as_ref());
+        }
+        sum.push(")");
+        // Statements of all lengths would push the others out of the cache.
+        let row = sum.build().persistent(false).fetch_one(&mut *connection).await?;
+        taken += number::<u64>(&row, "bytes")?;
+    }
+    Ok(taken)
+}
+
 /// The least text that comes after every text with this prefix; none where nothing does.
 fn successor(prefix: &str) -> Option<String> {
     let head = prefix.trim_end_matches(char::MAX);
@@ -40,9 +77,37 @@ fn successor(prefix: &str) -> Option<String> {
     Some(format!("{}{next}", &head[..head.len() - last.len_utf8()]))
 }
 
-/// Carries out what a call wrote.
-pub(super) async fn write(connection: &mut SqliteConnection, job: JobId, writes: &KeyWrites) -> Result<()> {
-    let job = job.to_string();
+pub(super) const ACCOUNT: &str = "select jobs.id, jobs.key_bytes, intervals.policy from intervals \
+    join jobs on jobs.id = intervals.job_id where intervals.id = ?";
+
+/// Carries out what a call wrote, as far as the job may keep it: nothing of it where it is too much.
+pub(super) async fn write(
+    connection: &mut SqliteConnection,
+    interval: IntervalId,
+    writes: &KeyWrites,
+) -> Result<std::result::Result<(), OverQuota>> {
+    if writes.is_empty() {
+        return Ok(Ok(()));
+    }
+    let account = sqlx::query(ACCOUNT).bind(interval.to_string()).fetch_one(&mut *connection).await?;
+    let (job, policy): (String, Policy) = (account.try_get("id")?, json(&account, "policy")?);
+    let keys: Vec<&String> = writes.keys().collect();
+    let replaced = taken_by(connection, &job, &keys).await?;
+    let usage = KeyUsage { total: number(&account, "key_bytes")?, replaced };
+    let total = match usage.after(key_quota::size_of(writes), policy.key_bytes_max) {
+        Ok(total) => total,
+        Err(over) => return Ok(Err(over)),
+    };
+    carry_out(connection, &job, writes).await?;
+    sqlx::query("update jobs set key_bytes = ? where id = ?")
+        .bind(i64::try_from(total).unwrap_or(i64::MAX))
+        .bind(&job)
+        .execute(connection)
+        .await?;
+    Ok(Ok(()))
+}
+
+async fn carry_out(connection: &mut SqliteConnection, job: &str, writes: &KeyWrites) -> Result<()> {
     for (key, value) in writes {
         match value {
             Some(value) => {
@@ -50,7 +115,7 @@ pub(super) async fn write(connection: &mut SqliteConnection, job: JobId, writes:
                     "insert into keys (job_id, key, value) values (?, ?, ?) \
                      on conflict do update set value = excluded.value",
                 )
-                .bind(&job)
+                .bind(job)
                 .bind(key)
                 .bind(value)
                 .execute(&mut *connection)
@@ -58,7 +123,7 @@ pub(super) async fn write(connection: &mut SqliteConnection, job: JobId, writes:
             }
             None => {
                 sqlx::query("delete from keys where job_id = ? and key = ?")
-                    .bind(&job)
+                    .bind(job)
                     .bind(key)
                     .execute(&mut *connection)
                     .await?;

@@ -1,11 +1,13 @@
 //! The store on SQLite: the embedded default, one host.
 
 mod backfills;
+mod checkpoints;
 mod claims;
 mod connect;
 mod doubt;
 mod edit;
 mod ends;
+mod events;
 mod fallback;
 mod firing;
 mod graph;
@@ -17,6 +19,7 @@ mod keys;
 mod migrations;
 mod open;
 mod operations;
+mod outputs;
 mod overdue;
 mod planning;
 mod plugins;
@@ -31,6 +34,7 @@ mod transitions;
 mod upgrade;
 mod warning;
 
+use super::kept::*;
 use super::operations::*;
 use super::records::*;
 use super::{Result, Store};
@@ -38,6 +42,7 @@ use crate::domain::backfill::{Backfill, History};
 use crate::domain::digest::Digest;
 use crate::domain::ids::{BackfillId, IncarnationId, IntervalId, JobId, SegmentId, TaskIndex};
 use crate::domain::job::Job;
+use crate::domain::key_quota::KeyUsage;
 use crate::domain::plan::Plan;
 use crate::domain::stage_graph::StageGraph;
 use crate::domain::task::Failure;
@@ -238,6 +243,23 @@ impl Store for SqliteStore {
         record::record(self, owner, batch, now).await
     }
 
+    async fn save_checkpoints(
+        &self,
+        owner: IncarnationId,
+        saves: &[CheckpointSave],
+        now: Timestamp,
+    ) -> Result<Vec<bool>> {
+        checkpoints::save(self, owner, saves, now).await
+    }
+
+    async fn checkpoint(&self, interval: IntervalId, index: TaskIndex) -> Result<Option<Vec<u8>>> {
+        checkpoints::get(&self.reader, interval, index).await
+    }
+
+    async fn output(&self, interval: IntervalId, index: TaskIndex) -> Result<Option<Vec<u8>>> {
+        outputs::get(&self.reader, interval, index).await
+    }
+
     async fn recorded_before(&self, owner: IncarnationId, batch: &Batch) -> Result<Option<Recorded>> {
         doubt::recorded_before(self, owner, batch).await
     }
@@ -315,11 +337,19 @@ impl Store for SqliteStore {
         intervals::logs(&self.reader, interval, index, after, limit).await
     }
 
+    async fn events(&self, interval: IntervalId, after: i64, limit: u32) -> Result<Vec<EventRecord>> {
+        events::page(&self.reader, interval, after, limit).await
+    }
+
     async fn key(&self, job: JobId, key: &str) -> Result<Option<Vec<u8>>> {
         keys::get(&self.reader, job, key).await
     }
 
     async fn list_keys(&self, job: JobId, prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<String>> {
         keys::list(&self.reader, job, prefix, after, limit).await
+    }
+
+    async fn key_usage(&self, job: JobId, keys: &[String]) -> Result<KeyUsage> {
+        keys::usage(&self.reader, job, keys).await
     }
 }

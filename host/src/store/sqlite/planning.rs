@@ -2,13 +2,13 @@
 
 use super::record::{insert_log, recorded};
 use super::rows::{json, number, parsed, to_json};
-use super::{SqliteStore, keys, overdue, transitions};
+use super::{SqliteStore, events, keys, overdue, transitions};
 use crate::domain::ids::{IncarnationId, IntervalId, JobId};
 use crate::domain::interval::{IntervalEvent, IntervalState};
 use crate::domain::plan::Plan;
 use crate::domain::task::Failure;
 use crate::domain::timestamp::Timestamp;
-use crate::store::{PlanRecord, Recorded, Result, StoreError};
+use crate::store::{PlanRecord, Recorded, RefusedKeys, Result, StoreError};
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqlitePool;
 
@@ -38,22 +38,22 @@ pub(super) async fn record(
     now: Timestamp,
 ) -> Result<Recorded> {
     let mut tx = store.begin().await?;
-    let (job, attempt) = begin(&mut tx, owner, interval, plan.total(), now).await?;
-    keep_writes(&mut tx, job, interval, attempt, &record).await?;
+    let attempt = begin(&mut tx, owner, interval, plan.total(), now).await?;
+    keep_writes(&mut tx, interval, attempt, &record).await?;
     insert_stages(&mut tx, interval, plan).await?;
     let advanced = transitions::advance(&mut tx, interval, now).await?;
     tx.commit().await?;
     Ok(recorded([(interval, advanced)]))
 }
 
-/// Moves the interval on, and tells its job and which attempt at a plan this was.
+/// Moves the interval on, and tells which attempt at a plan this was.
 async fn begin(
     connection: &mut SqliteConnection,
     owner: IncarnationId,
     interval: IntervalId,
     total: u32,
     now: Timestamp,
-) -> Result<(JobId, u32)> {
+) -> Result<u32> {
     let state = IntervalState::Pending.next(IntervalEvent::Planned).expect("a pending interval takes a plan");
     let row = sqlx::query(
         "update intervals set state = ?, owner = null, total = ?, started_at = ?, reason = null \
@@ -67,10 +67,10 @@ async fn begin(
     .fetch_optional(&mut *connection)
     .await?;
     let row = row.ok_or(StoreError::LeaseLost(owner))?;
-    let (job, failed): (_, u32) = (parsed(&row, "job_id")?, number(&row, "plan_attempts")?);
+    let (job, failed): (JobId, u32) = (parsed(&row, "job_id")?, number(&row, "plan_attempts")?);
     overdue::set_deadline(connection, interval, &json(&row, "policy")?, now).await?;
     transitions::show_next_open(connection, job).await?;
-    Ok((job, failed + 1))
+    Ok(failed + 1)
 }
 
 async fn insert_stages(connection: &mut SqliteConnection, interval: IntervalId, plan: &Plan) -> Result<()> {
@@ -118,7 +118,7 @@ pub(super) async fn record_failure(
     let reason = format!("the plan failed ({}): {}", failure.kind.name(), failure.message);
     let row = sqlx::query(
         "update intervals set owner = null, plan_attempts = plan_attempts + 1, plan_at = ?, reason = ? \
-         where id = ? and owner = ? and state = 'pending' returning job_id, plan_attempts",
+         where id = ? and owner = ? and state = 'pending' returning plan_attempts",
     )
     .bind(retry_at.map(Timestamp::ms))
     .bind(&reason)
@@ -127,7 +127,7 @@ pub(super) async fn record_failure(
     .fetch_optional(&mut *tx)
     .await?;
     let row = row.ok_or(StoreError::LeaseLost(owner))?;
-    keep_writes(&mut tx, parsed(&row, "job_id")?, interval, number(&row, "plan_attempts")?, &record).await?;
+    keep_writes(&mut tx, interval, number(&row, "plan_attempts")?, &record).await?;
     if retry_at.is_none() {
         transitions::close(&mut tx, interval, IntervalEvent::PlanFailed, Some(&reason), now).await?;
     }
@@ -136,11 +136,13 @@ pub(super) async fn record_failure(
 
 async fn keep_writes(
     connection: &mut SqliteConnection,
-    job: JobId,
     interval: IntervalId,
     attempt: u32,
     record: &PlanRecord,
 ) -> Result<()> {
-    keys::write(connection, job, &record.keys).await?;
+    if let Err(over) = keys::write(connection, interval, &record.keys).await? {
+        return Err(StoreError::KeysOverQuota(vec![RefusedKeys { interval, index: None, over }]));
+    }
+    events::insert(connection, interval, None, &record.events).await?;
     insert_log(connection, interval, None, attempt, &record.log).await
 }

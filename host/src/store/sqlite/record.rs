@@ -1,13 +1,13 @@
 //! The commit that makes completions count.
 
 use super::transitions::{self, Advanced};
-use super::{SqliteStore, keys};
+use super::{SqliteStore, checkpoints, events, keys, outputs};
 use crate::domain::ids::{IncarnationId, IntervalId, TaskIndex};
 use crate::domain::segment::SegmentState;
 use crate::domain::task::LogLine;
 use crate::domain::timestamp::Timestamp;
 use crate::domain::worklist::SegmentUpdate;
-use crate::store::{Batch, Recorded, Result, StoreError, TaskRecord};
+use crate::store::{Batch, Recorded, RefusedKeys, Result, StoreError, TaskRecord};
 use sqlx::SqliteConnection;
 use std::collections::BTreeSet;
 
@@ -33,8 +33,12 @@ pub(super) async fn record(
     for (interval, update) in &batch.segments {
         write_segment(&mut tx, owner, *interval, update).await?;
     }
+    let mut refused = Vec::new();
     for task in &batch.tasks {
-        write_task(&mut tx, task).await?;
+        refused.extend(write_task(&mut tx, task).await?);
+    }
+    if !refused.is_empty() {
+        return Err(StoreError::KeysOverQuota(refused));
     }
     let done = batch.segments.iter().filter(|(_, update)| update.state == SegmentState::Done);
     let failed = batch.tasks.iter().filter(|task| matches!(task.failure, Some((_, None))));
@@ -101,7 +105,8 @@ async fn write_segment(
     if written.rows_affected() == 1 { Ok(()) } else { Err(StoreError::LeaseLost(owner)) }
 }
 
-async fn write_task(connection: &mut SqliteConnection, task: &TaskRecord) -> Result<()> {
+/// Writes what a task left; answers with what it may not leave.
+async fn write_task(connection: &mut SqliteConnection, task: &TaskRecord) -> Result<Option<RefusedKeys>> {
     let interval = task.interval.to_string();
     if let Some((failure, retry_at)) = &task.failure {
         sqlx::query(
@@ -119,19 +124,14 @@ async fn write_task(connection: &mut SqliteConnection, task: &TaskRecord) -> Res
         .execute(&mut *connection)
         .await?;
     }
-    if !task.output.is_empty() {
-        sqlx::query(
-            "insert into outputs (interval_id, task_index, output) values (?, ?, ?) \
-             on conflict do update set output = excluded.output",
-        )
-        .bind(&interval)
-        .bind(task.index.0)
-        .bind(&task.output)
-        .execute(&mut *connection)
-        .await?;
+    if task.ends_checkpoint {
+        checkpoints::end(connection, task.interval, task.index).await?;
     }
-    keys::write(connection, task.job, &task.keys).await?;
-    insert_log(connection, task.interval, Some(task.index), task.attempt, &task.log).await
+    outputs::write(connection, task.interval, task.index, &task.output).await?;
+    events::insert(connection, task.interval, Some(task.index), &task.events).await?;
+    insert_log(connection, task.interval, Some(task.index), task.attempt, &task.log).await?;
+    let written = keys::write(connection, task.interval, &task.keys).await?;
+    Ok(written.err().map(|over| RefusedKeys { interval: task.interval, index: Some(task.index), over }))
 }
 
 /// Appends log lines.

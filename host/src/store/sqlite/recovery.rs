@@ -2,7 +2,7 @@
 
 use super::rows::{maybe_number, number, parsed, readable};
 use super::transitions::{self, Advanced};
-use super::{SqliteStore, firing, progress};
+use super::{SqliteStore, checkpoints, firing, progress};
 use crate::domain::ids::{IntervalId, TaskIndex};
 use crate::domain::interval::IntervalEvent;
 use crate::domain::recovery::{Casualty, Interrupted, Standing, take_over};
@@ -139,7 +139,10 @@ async fn take_segment(
         note_crash(connection, interval, index, interrupted).await?;
         match interrupted.standing {
             Standing::Clear | Standing::Suspect => resumed.duplicates += 1,
-            Standing::Poison => resumed.poisoned.push(index),
+            Standing::Poison => {
+                checkpoints::end(connection, interval, index).await?;
+                resumed.poisoned.push(index);
+            }
         }
     }
     sqlx::query(

@@ -2,7 +2,7 @@
 
 use super::ends::{self, EndedInterval};
 use super::rows::{json, number, parsed};
-use super::{fallback, progress, queue, warning};
+use super::{checkpoints, fallback, progress, queue, warning};
 use crate::domain::cut;
 use crate::domain::ids::{IntervalId, JobId};
 use crate::domain::interval::{IntervalEvent, IntervalState};
@@ -120,6 +120,7 @@ pub(super) async fn close(
     .bind(&id)
     .execute(&mut *connection)
     .await?;
+    checkpoints::end_all(connection, interval).await?;
     queue::release(connection, job).await?;
     warning::settle(connection, interval, now).await?;
     show_next_open(connection, job).await?;

@@ -57,7 +57,7 @@ async fn crash_midway(store: &dyn Store, interval: IntervalId, tasks: u32, compl
     store.begin_incarnation(&Incarnation { id: owner, host_id: "bench".to_owned(), started_at: now }).await?;
     store.claim_pending(owner, now, 1).await?;
     let plan = Plan::new(Vec::new(), tasks)?;
-    let nothing = PlanRecord { keys: Default::default(), log: Vec::new() };
+    let nothing = PlanRecord::default();
     store.record_plan(owner, interval, &plan, nothing, now).await?;
     let mut worklist = Worklist::new(owner);
     for segment in store.claim_segments(Claim { owner, interval, reopened: 0, limit: u32::MAX, now }).await? {

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use latchwork::clock::{Clock, SystemClock};
 use latchwork::domain::ids::{IncarnationId, IntervalId, JobId, TaskIndex};
 use latchwork::domain::job::Policy;
+use latchwork::domain::key_quota::KeyUsage;
 use latchwork::domain::task::Outcome;
 use latchwork::sandbox::{JobInput, KeyReader, KeysUnavailable, Limits, Plugin, Surroundings, TaskInput};
 use latchwork::store::Incarnation;
@@ -113,10 +114,16 @@ async fn lane(plugin: Plugin, job: Arc<JobInput>, next: Arc<AtomicU32>, calls: u
             stage_total: calls,
             attempt: 1,
             fencing_token: 1,
+            checkpoint: None,
         };
         let surroundings = Surroundings {
-            limits: Limits { timeout: policy.timeout, memory_bytes_max: policy.memory_bytes_max },
+            limits: Limits {
+                timeout: policy.timeout,
+                memory_bytes_max: policy.memory_bytes_max,
+                key_bytes_max: policy.key_bytes_max,
+            },
             keys: Arc::clone(&keys),
+            task: None,
             directories: &[],
             now: Arc::new(|| SystemClock.now()),
         };
@@ -149,5 +156,9 @@ impl KeyReader for NoKeys {
 
     async fn list(&self, _prefix: &str, _after: Option<&str>, _limit: u32) -> Result<Vec<String>, KeysUnavailable> {
         Ok(Vec::new())
+    }
+
+    async fn usage(&self, _keys: &[String]) -> Result<KeyUsage, KeysUnavailable> {
+        Ok(KeyUsage::default())
     }
 }
