@@ -8,8 +8,9 @@ use super::recorder::Recorder;
 use super::recovery::Recovery;
 use super::scheduler::Scheduler;
 use super::tick;
+use super::trust::SharedTrust;
 use crate::clock::Clock;
-use crate::domain::lease::{HEARTBEAT_EVERY, Trust};
+use crate::domain::lease::HEARTBEAT_EVERY;
 use crate::domain::timestamp::Timestamp;
 use crate::recovery_settings::RecoverySettings;
 use crate::sandbox::{AllowedDirectories, PluginSource};
@@ -66,10 +67,10 @@ impl Engine {
     pub async fn start(parts: EngineParts) -> Result<Self, StoreError> {
         let EngineParts { store, plugins, clock, status, wakeups, allowed, recovery, guests } = parts;
         let owner = status.incarnation;
-        let started_at = clock.now();
-        store.begin_incarnation(&Incarnation { id: owner, host_id: status.host_id.clone(), started_at }).await?;
-        let trust = Arc::new(Mutex::new(Trust::renewed(started_at)));
         let (stop, dethroned) = (CancellationToken::new(), CancellationToken::new());
+        let started_at = clock.now();
+        let trust = Arc::new(SharedTrust::new(Arc::clone(&clock), dethroned.clone()));
+        store.begin_incarnation(&Incarnation { id: owner, host_id: status.host_id.clone(), started_at }).await?;
 
         let (exchange, recorder) = Recorder::new(
             Arc::clone(&store),
@@ -126,6 +127,7 @@ impl Engine {
     /// has failed. What is left undone then is recovered at the next start.
     pub async fn broken(&mut self) -> &'static str {
         tokio::select! {
+            biased;
             () = self.dethroned.cancelled() => "another host has taken over the work of this one",
             _ = self.loops.join_next() => "a loop of the engine has failed",
             _ = &mut self.recorder => "the recorder has failed",
@@ -138,6 +140,7 @@ impl Engine {
         stop.cancel();
         info!("Stopping: no new tasks; running ones have {grace:?} to end");
         tokio::select! {
+            biased;
             () = executor.drained() => {}
             () = clock.sleep_until(clock.now() + grace) => warn!("Letting go of tasks that still run"),
         }
@@ -148,6 +151,7 @@ impl Engine {
         drop(executor);
         let until: Timestamp = clock.now() + grace;
         tokio::select! {
+            biased;
             () = async { if !recorder.is_finished() { let _ = (&mut recorder).await; } } => {}
             () = clock.sleep_until(until) => warn!("The last completed tasks could not be recorded; they run again"),
         }

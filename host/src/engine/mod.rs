@@ -18,6 +18,7 @@ mod recorder;
 mod recovery;
 mod scheduler;
 mod tick;
+mod trust;
 
 pub use executor::Executor;
 pub use heartbeat::Heartbeat;
@@ -27,3 +28,4 @@ pub use recorder::Recorder;
 pub use recovery::Recovery;
 pub use scheduler::Scheduler;
 pub use tick::Tick;
+pub use trust::SharedTrust;

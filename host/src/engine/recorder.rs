@@ -1,11 +1,11 @@
 //! Group commit: all completions that have gathered share one transaction, and their lanes get the next tasks with it.
 
 use super::active::ActiveInterval;
+use super::trust::SharedTrust;
 use crate::clock::Clock;
 use crate::domain::ids::IncarnationId;
 use crate::domain::interval::IntervalState;
 use crate::domain::judgement::judge;
-use crate::domain::lease::Trust;
 use crate::domain::segment::SegmentState;
 use crate::domain::task::TaskOutput;
 use crate::domain::timestamp::Timestamp;
@@ -15,7 +15,7 @@ use crate::store::{Batch, Recorded, Store, StoreError, TaskRecord};
 use crate::wakeup::Wakeup;
 use backon::{BackoffBuilder, ExponentialBuilder};
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -32,7 +32,10 @@ pub(super) struct Attempt {
 
 /// A lane's way to the recorder.
 #[derive(Clone)]
-pub(super) struct Exchange(mpsc::UnboundedSender<Ask>);
+pub(super) struct Exchange {
+    asks: mpsc::UnboundedSender<Ask>,
+    trust: Arc<SharedTrust>,
+}
 
 /// A lane that has ended an attempt, or begins, and wants the next task. There is one of each lane at most, so the
 /// queue is bounded by the lanes.
@@ -47,7 +50,7 @@ pub struct Recorder {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     owner: IncarnationId,
-    trust: Arc<Mutex<Trust>>,
+    trust: Arc<SharedTrust>,
     executor: Wakeup,
     /// Cancelled when no further task may begin.
     stop: CancellationToken,
@@ -80,8 +83,10 @@ impl Exchange {
     /// Hands in an ended attempt and returns the next task when both are durable; none where the lane's work is over.
     pub(super) async fn exchange(&self, interval: &Arc<ActiveInterval>, ended: Option<Attempt>) -> Option<Start> {
         let (reply, next) = oneshot::channel();
-        self.0.send(Ask { interval: Arc::clone(interval), ended, reply }).ok()?;
-        next.await.ok().flatten()
+        self.asks.send(Ask { interval: Arc::clone(interval), ended, reply }).ok()?;
+        let next = next.await.ok().flatten()?;
+        // The commit may have taken longer than the lease lasts: by now another host may have done the task.
+        self.trust.regained().await.then_some(next)
     }
 }
 
@@ -91,7 +96,7 @@ impl Recorder {
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
         owner: IncarnationId,
-        trust: Arc<Mutex<Trust>>,
+        trust: Arc<SharedTrust>,
         executor: Wakeup,
         stop: CancellationToken,
         dethroned: CancellationToken,
@@ -104,7 +109,8 @@ impl Recorder {
     /// It runs among the guests: a lane and the recorder then wake each other on one thread, and not across two.
     pub(super) fn start(self, guests: &tokio::runtime::Handle) -> (Exchange, tokio::task::JoinHandle<()>) {
         let (sender, asks) = mpsc::unbounded_channel();
-        (Exchange(sender), guests.spawn(self.run(asks)))
+        let exchange = Exchange { asks: sender, trust: Arc::clone(&self.trust) };
+        (exchange, guests.spawn(self.run(asks)))
     }
 
     async fn run(mut self, mut asks: mpsc::UnboundedReceiver<Ask>) {
@@ -117,9 +123,7 @@ impl Recorder {
 
     /// Settles what has ended and picks what comes next; nothing of it counts before the commit.
     fn gather(&mut self, asks: &mut Vec<Ask>, now: Timestamp) -> Round {
-        let may_begin = !self.stop.is_cancelled()
-            && !self.dethroned.is_cancelled()
-            && self.trust.lock().unwrap_or_else(PoisonError::into_inner).holds(now);
+        let may_begin = !self.stop.is_cancelled() && self.trust.holds();
         let mut round = Round::default();
         for Ask { interval, ended, reply } in asks.drain(..) {
             if let Some(attempt) = ended {
