@@ -1,9 +1,11 @@
 //! The only place that reads the time and waits for it.
 #![expect(clippy::disallowed_methods, reason = "this is the place")]
 
+use crate::domain::lease::Reading;
 use crate::domain::timestamp::Timestamp;
 use async_trait::async_trait;
-use std::time::Duration;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 /// Where the time comes from.
@@ -11,6 +13,14 @@ use tokio::sync::watch;
 pub trait Clock: Send + Sync {
     /// The time.
     fn now(&self) -> Timestamp;
+
+    /// How long something has been running: never goes back, whatever is done to the machine's clock.
+    fn uptime(&self) -> Duration;
+
+    /// What both show.
+    fn reading(&self) -> Reading {
+        Reading { now: self.now(), uptime: self.uptime() }
+    }
 
     /// Returns when the time has come; at once where it has passed.
     async fn sleep_until(&self, at: Timestamp);
@@ -31,6 +41,11 @@ impl Clock for SystemClock {
         chrono::Utc::now().into()
     }
 
+    fn uptime(&self) -> Duration {
+        static FIRST_ASKED_AT: OnceLock<Instant> = OnceLock::new();
+        FIRST_ASKED_AT.get_or_init(Instant::now).elapsed()
+    }
+
     async fn sleep_until(&self, at: Timestamp) {
         tokio::time::sleep(at.since(self.now())).await;
     }
@@ -39,13 +54,14 @@ impl Clock for SystemClock {
 /// A clock that a test moves by hand.
 #[derive(Debug)]
 pub struct ManualClock {
+    began_at: Timestamp,
     now: watch::Sender<Timestamp>,
 }
 
 impl ManualClock {
     /// A clock that stands at an instant.
     pub fn at(now: Timestamp) -> Self {
-        Self { now: watch::Sender::new(now) }
+        Self { began_at: now, now: watch::Sender::new(now) }
     }
 
     /// Moves it forward; whoever waits for an instant in between wakes.
@@ -58,6 +74,10 @@ impl ManualClock {
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
         *self.now.borrow()
+    }
+
+    fn uptime(&self) -> Duration {
+        self.now().since(self.began_at)
     }
 
     async fn sleep_until(&self, at: Timestamp) {

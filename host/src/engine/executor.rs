@@ -12,7 +12,7 @@ use crate::domain::timestamp::Timestamp;
 use crate::store::{Claim, HeldInterval, Store, StoreError};
 use crate::wakeup::Wakeup;
 use async_trait::async_trait;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::task::{AbortHandle, JoinSet};
@@ -47,8 +47,9 @@ pub struct Executor {
     pub(super) compared_at: Mutex<Option<Timestamp>>,
 }
 
-/// A map that the loop shares with what it has spawned.
-pub(super) type Intervals<T> = Arc<Mutex<HashMap<IntervalId, T>>>;
+/// A map that the loop shares with what it has spawned. Ordered, so that the same events always lead to the same order
+/// of work: a simulation can be run again.
+pub(super) type Intervals<T> = Arc<Mutex<BTreeMap<IntervalId, T>>>;
 
 #[async_trait]
 impl Tick for Executor {
@@ -68,7 +69,12 @@ impl Tick for Executor {
         for interval in &claimable {
             let known = lock(&self.active).get(interval).cloned();
             match known {
-                Some(active) => has_taken |= self.claim(&active, now).await?,
+                Some(active) => match self.claim(&active, now).await {
+                    // Nothing is given to the dead. The heartbeat renews the lease, or stops the host; until then
+                    // there is nothing to do here, however much others find to claim.
+                    Err(StoreError::LeaseLost(_)) => return Ok(None),
+                    claimed => has_taken |= claimed?,
+                },
                 None => {
                     has_taken = true;
                     self.begin(*interval, activate(Arc::clone(&self.loader), Arc::clone(&self.active), *interval));

@@ -1,12 +1,12 @@
 //! Keeps this incarnation's lease alive.
 
 use super::tick::Tick;
+use super::trust::SharedTrust;
 use crate::domain::ids::IncarnationId;
-use crate::domain::lease::Trust;
 use crate::domain::timestamp::Timestamp;
 use crate::store::{Store, StoreError};
 use async_trait::async_trait;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use tracing::error;
 
@@ -14,7 +14,7 @@ use tracing::error;
 pub struct Heartbeat {
     pub(super) store: Arc<dyn Store>,
     pub(super) owner: IncarnationId,
-    pub(super) trust: Arc<Mutex<Trust>>,
+    pub(super) trust: Arc<SharedTrust>,
     pub(super) dethroned: CancellationToken,
 }
 
@@ -23,9 +23,10 @@ impl Tick for Heartbeat {
     const NAME: &'static str = "heartbeat";
 
     async fn tick(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+        let asked_at = self.trust.reading();
         match self.store.renew_incarnation(self.owner, now).await {
             Ok(()) => {
-                *self.trust.lock().unwrap_or_else(PoisonError::into_inner) = Trust::renewed(now);
+                self.trust.renew(asked_at);
                 Ok(None)
             }
             Err(StoreError::LeaseLost(_)) => {

@@ -11,16 +11,17 @@ use super::recorder::{Recorder, RecorderParts};
 use super::recovery::Recovery;
 use super::scheduler::Scheduler;
 use super::tick;
+use super::trust::SharedTrust;
 use super::turnstile::Turnstile;
 use crate::clock::Clock;
-use crate::domain::lease::{HEARTBEAT_EVERY, Trust};
+use crate::domain::lease::HEARTBEAT_EVERY;
 use crate::domain::timestamp::Timestamp;
 use crate::recovery_settings::RecoverySettings;
 use crate::sandbox::{AllowedDirectories, PluginSource};
 use crate::status::HostStatus;
 use crate::store::{Incarnation, Store, StoreError};
 use crate::wakeup::{Wakeup, Wakeups};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -75,10 +76,11 @@ impl Engine {
     /// Begins this incarnation, recovers what earlier ones left, and starts the loops.
     pub async fn start(parts: EngineParts) -> Result<Self, StoreError> {
         let EngineParts { store, plugins, clock, status, wakeups, allowed, recovery, guests } = parts;
-        let (owner, started_at) = (status.incarnation, clock.now());
-        store.begin_incarnation(&Incarnation { id: owner, host_id: status.host_id.clone(), started_at }).await?;
-        let trust = Arc::new(Mutex::new(Trust::renewed(started_at)));
+        let owner = status.incarnation;
         let (stop, dethroned) = (CancellationToken::new(), CancellationToken::new());
+        let started_at = clock.now();
+        let trust = Arc::new(SharedTrust::new(Arc::clone(&clock), dethroned.clone()));
+        store.begin_incarnation(&Incarnation { id: owner, host_id: status.host_id.clone(), started_at }).await?;
 
         let turnstile = Arc::<Turnstile>::default();
         let (exchange, recorder) = Recorder::new(RecorderParts {
@@ -143,6 +145,7 @@ impl Engine {
     /// has failed. What is left undone then is recovered at the next start.
     pub async fn broken(&mut self) -> &'static str {
         tokio::select! {
+            biased;
             () = self.dethroned.cancelled() => "another host has taken over the work of this one",
             _ = self.loops.join_next() => "a loop of the engine has failed",
             _ = &mut self.recorder => "the recorder has failed",
@@ -156,6 +159,7 @@ impl Engine {
         stop.cancel();
         info!("Stopping: no new tasks; running ones have {grace:?} to end");
         tokio::select! {
+            biased;
             () = executor.drained() => {}
             () = clock.sleep_until(clock.now() + grace) => warn!("Letting go of tasks that still run"),
         }
@@ -166,6 +170,7 @@ impl Engine {
         drop(executor);
         let until: Timestamp = clock.now() + grace;
         tokio::select! {
+            biased;
             () = async { ended(&mut recorder).await; ended(&mut checkpoints).await } => {}
             () = clock.sleep_until(until) => warn!("The last completed tasks could not be recorded; they run again"),
         }

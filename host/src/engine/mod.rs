@@ -23,6 +23,7 @@ mod recorder;
 mod recovery;
 mod scheduler;
 mod tick;
+mod trust;
 mod turnstile;
 
 pub use backfill::Backfiller;
@@ -35,3 +36,4 @@ pub use recorder::Recorder;
 pub use recovery::Recovery;
 pub use scheduler::Scheduler;
 pub use tick::Tick;
+pub use trust::SharedTrust;

@@ -1,12 +1,12 @@
 //! Group commit: all completions that have gathered share one transaction, and their lanes get the next tasks with it.
 
 use super::active::ActiveInterval;
+use super::trust::SharedTrust;
 use super::turnstile::{Pass, Turnstile};
 use crate::clock::Clock;
 use crate::domain::ids::{IncarnationId, IntervalId};
 use crate::domain::interval::IntervalState;
 use crate::domain::judgement::judge;
-use crate::domain::lease::Trust;
 use crate::domain::segment::SegmentState;
 use crate::domain::task::TaskOutput;
 use crate::domain::timestamp::Timestamp;
@@ -15,7 +15,7 @@ use crate::sandbox::CallReport;
 use crate::store::{Batch, Recorded, RefusedKeys, Store, TaskRecord};
 use crate::wakeup::Wakeup;
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -33,7 +33,10 @@ pub(super) struct Attempt {
 
 /// A lane's way to the recorder.
 #[derive(Clone)]
-pub(super) struct Exchange(mpsc::UnboundedSender<Ask>);
+pub(super) struct Exchange {
+    asks: mpsc::UnboundedSender<Ask>,
+    trust: Arc<SharedTrust>,
+}
 
 /// A lane that has ended an attempt, or begins, and wants the next task. There is one of each lane at most, so the
 /// queue is bounded by the lanes.
@@ -48,7 +51,7 @@ pub struct Recorder {
     pub(super) store: Arc<dyn Store>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) owner: IncarnationId,
-    trust: Arc<Mutex<Trust>>,
+    trust: Arc<SharedTrust>,
     turnstile: Arc<Turnstile>,
     pub(super) executor: Wakeup,
     /// Cancelled when no further task may begin.
@@ -65,7 +68,7 @@ pub(super) struct RecorderParts {
     pub(super) store: Arc<dyn Store>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) owner: IncarnationId,
-    pub(super) trust: Arc<Mutex<Trust>>,
+    pub(super) trust: Arc<SharedTrust>,
     pub(super) turnstile: Arc<Turnstile>,
     pub(super) executor: Wakeup,
     pub(super) stop: CancellationToken,
@@ -96,8 +99,10 @@ impl Exchange {
     /// Hands in an ended attempt and returns the next task when both are durable; none where the lane's work is over.
     pub(super) async fn exchange(&self, interval: &Arc<ActiveInterval>, ended: Option<Attempt>) -> Option<Start> {
         let (reply, next) = oneshot::channel();
-        self.0.send(Ask { interval: Arc::clone(interval), ended, reply }).ok()?;
-        next.await.ok().flatten()
+        self.asks.send(Ask { interval: Arc::clone(interval), ended, reply }).ok()?;
+        let next = next.await.ok().flatten()?;
+        // The commit may have taken longer than the lease lasts: by now another host may have done the task.
+        self.trust.regained().await.then_some(next)
     }
 }
 
@@ -113,7 +118,8 @@ impl Recorder {
     /// It runs among the guests: a lane and the recorder then wake each other on one thread, and not across two.
     pub(super) fn start(self, guests: &tokio::runtime::Handle) -> (Exchange, tokio::task::JoinHandle<()>) {
         let (sender, asks) = mpsc::unbounded_channel();
-        (Exchange(sender), guests.spawn(self.run(asks)))
+        let exchange = Exchange { asks: sender, trust: Arc::clone(&self.trust) };
+        (exchange, guests.spawn(self.run(asks)))
     }
 
     async fn run(mut self, mut asks: mpsc::UnboundedReceiver<Ask>) {
@@ -126,9 +132,7 @@ impl Recorder {
 
     /// Settles what has ended and picks what comes next; nothing of it counts before the commit.
     fn gather(&mut self, asks: &mut Vec<Ask>, now: Timestamp) -> Round {
-        let may_begin = !self.stop.is_cancelled()
-            && !self.dethroned.is_cancelled()
-            && self.trust.lock().unwrap_or_else(PoisonError::into_inner).holds(now);
+        let may_begin = !self.stop.is_cancelled() && self.trust.holds();
         let mut round = Round::default();
         for Ask { interval, ended, reply } in asks.drain(..) {
             if let Some(attempt) = ended {

@@ -40,7 +40,9 @@ pub(super) async fn run<T: Tick>(
                 now + RETRY_AFTER
             }
         };
+        // Always in one order: the same events lead to the same run.
         tokio::select! {
+            biased;
             () = stop.cancelled() => {}
             () = wakeup.nudged() => {}
             () = clock.sleep_until(next) => {}

@@ -179,8 +179,8 @@ pub trait Store: Send + Sync {
     /// When the next waiting segment or plan is due, or an interval is overdue.
     async fn next_wake_at(&self) -> Result<Option<Timestamp>>;
 
-    /// Takes free segments, and waiting ones that are due; an empty answer means that there are none, or that the owner
-    /// is dead.
+    /// Takes free segments, and waiting ones that are due; none where there are none. `LeaseLost` where the owner is
+    /// dead: what it is not given is not there for it.
     async fn claim_segments(&self, claim: Claim) -> Result<Vec<LeasedSegment>>;
 
     /// Writes what has gathered: all of it, or nothing and `LeaseLost` where one of the segments is no longer held, or

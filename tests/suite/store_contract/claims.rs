@@ -4,7 +4,7 @@ use crate::hands::Hands;
 use crate::world::{START, World, at, manual_job, tasks_only};
 use latchwork::domain::ids::TaskIndex;
 use latchwork::domain::worklist::Retry;
-use latchwork::store::Claim;
+use latchwork::store::{Claim, StoreError};
 
 #[tokio::test]
 async fn no_segment_is_given_to_two_owners() {
@@ -127,7 +127,8 @@ async fn the_dead_claim_nothing() {
     let interval = world.interval_of(living, 8).await;
     let pending = world.fire_job(world.keep(manual_job()).await, START).await;
     for owner in [dead, expired] {
-        assert!(world.claim(owner, interval, at(30), 9).await.is_empty());
+        let claim = Claim { owner, interval, reopened: 0, limit: 9, now: at(30) };
+        assert!(matches!(world.claim_segments(claim).await, Err(StoreError::LeaseLost(lost)) if lost == owner));
         assert!(world.claim_pending(owner, at(30), 9).await.unwrap().is_empty());
     }
     assert_eq!(world.claim(living, interval, at(30), 9).await, [0]);

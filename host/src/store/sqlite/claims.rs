@@ -1,12 +1,12 @@
 //! Who works on which segment.
 
 use super::rows::{maybe_instant, number, parsed, to_json};
-use super::{SqliteStore, progress};
+use super::{SqliteStore, incarnations, progress};
 use crate::domain::ids::{IntervalId, TaskIndex};
 use crate::domain::segment::Span;
 use crate::domain::timestamp::Timestamp;
 use crate::domain::worklist::{LeasedSegment, Retry};
-use crate::store::{Claim, Result};
+use crate::store::{Claim, Result, StoreError};
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{Row as _, SqliteConnection};
 use std::collections::{BTreeMap, BTreeSet};
@@ -68,6 +68,9 @@ pub(super) async fn claim(store: &SqliteStore, claim: Claim) -> Result<Vec<Lease
         .bind(claim.reopened)
         .fetch_all(&mut *tx)
         .await?;
+    if rows.is_empty() && !incarnations::is_alive(&mut tx, claim.owner, claim.now).await? {
+        return Err(StoreError::LeaseLost(claim.owner));
+    }
     let mut segments = Vec::new();
     for row in &rows {
         let mut segment = leased(row)?;

@@ -5,6 +5,7 @@ use crate::domain::ids::IncarnationId;
 use crate::domain::lease::LEASE_FOR;
 use crate::domain::timestamp::Timestamp;
 use crate::store::{Incarnation, Result, StoreError};
+use sqlx::SqliteConnection;
 
 pub(super) const COUNT_DUPLICATES: &str = "update intervals set duplicates = duplicates + held.running from \
     (select interval_id, sum(running_count) as running from segments where owner = ? group by interval_id) as held \
@@ -56,4 +57,15 @@ pub(super) async fn end(store: &SqliteStore, incarnation: IncarnationId, now: Ti
         sqlx::query(statement).bind(&id).execute(&mut *tx).await?;
     }
     Ok(tx.commit().await?)
+}
+
+/// Whether an incarnation has not ended and its lease has not run out.
+pub(super) async fn is_alive(
+    connection: &mut SqliteConnection,
+    incarnation: IncarnationId,
+    now: Timestamp,
+) -> Result<bool> {
+    let alive = sqlx::query("select id from incarnations where id = ? and ended_at is null and expires_at >= ?");
+    let alive = alive.bind(incarnation.to_string()).bind(now.ms()).fetch_optional(connection).await?;
+    Ok(alive.is_some())
 }

@@ -1,0 +1,166 @@
+//! Intervals and what their jobs show of them: promises 2 and 5, and that nothing changes once it has ended.
+
+use super::Oracle;
+use super::rows::{IntervalRow, JobRow, Snapshot};
+use std::collections::BTreeMap;
+
+/// An interval at the last look.
+pub(super) struct IntervalSeen {
+    pub(super) row: IntervalRow,
+}
+
+const CONSISTENT: &str = "rows are consistent";
+
+impl Oracle {
+    /// A job shows its latest open interval.
+    pub(super) fn check_jobs(&mut self, snapshot: &Snapshot) {
+        for JobRow { id, current_interval_id, .. } in &snapshot.jobs {
+            let open: Vec<_> = snapshot.intervals.iter().filter(|row| row.job_id == *id && row.is_open()).collect();
+            let latest = open.iter().map(|row| row.fired_at).max();
+            let is_shown = |row: &&&IntervalRow| current_interval_id.as_ref() == Some(&row.id);
+            let is_right = match current_interval_id {
+                Some(_) => open.iter().find(is_shown).is_some_and(|row| Some(row.fired_at) == latest),
+                None => open.is_empty(),
+            };
+            if !is_right {
+                let open: Vec<_> = open.iter().map(|row| row.number).collect();
+                self.blame(CONSISTENT, format!("job {id} shows interval {current_interval_id:?}, open are {open:?}"));
+            }
+        }
+    }
+
+    pub(super) fn check_interval(&mut self, snapshot: &Snapshot, row: &IntervalRow) {
+        self.check_shape(row);
+        match self.intervals.remove(&row.number) {
+            Some(before) => self.check_step(snapshot, &before.row, row),
+            None if row.origin == "schedule" || row.is_open() => {}
+            None => self.check_end(snapshot, row),
+        }
+        self.intervals.insert(row.number, IntervalSeen { row: row.clone() });
+    }
+
+    fn check_shape(&mut self, row: &IntervalRow) {
+        let IntervalRow { number, state, total, completed, failed, .. } = row;
+        if row.is_open() != row.finished_at.is_none() {
+            self.blame(CONSISTENT, format!("interval {number} is {state} and finished at {:?}", row.finished_at));
+        }
+        if state == "succeeded" && (completed != total || *failed > 0) {
+            self.blame(
+                "promise 2",
+                format!("interval {number} succeeded with {completed} of {total}, {failed} failed"),
+            );
+        }
+        if matches!(state.as_str(), "failed" | "skipped" | "coalesced" | "missed" | "abandoned" | "cancelled")
+            && row.reason.as_ref().is_none_or(String::is_empty)
+        {
+            self.blame("promise 8", format!("interval {number} is {state} for no reason"));
+        }
+    }
+
+    /// What may become of an interval between two looks.
+    fn check_step(&mut self, snapshot: &Snapshot, before: &IntervalRow, row: &IntervalRow) {
+        let IntervalRow { number, .. } = row;
+        let may_become = match before.state.as_str() {
+            "pending" => ["pending", "running", "succeeded", "failed", "cancelled", "abandoned"].as_slice(),
+            "running" => ["running", "succeeded", "failed", "cancelled", "abandoned"].as_slice(),
+            state => &[state],
+        };
+        if !may_become.contains(&row.state.as_str()) {
+            self.blame(CONSISTENT, format!("interval {number} was {} and is {}", before.state, row.state));
+        }
+        if before.digest != row.digest {
+            self.blame("promise 5", format!("interval {number} has another digest than it had"));
+        }
+        let is_planned = before.state != "pending";
+        let stays = [
+            (before.is_tracked == row.is_tracked, "tracking"),
+            (before.scheduled_at == row.scheduled_at, "instant"),
+            (!is_planned || before.total == row.total, "total"),
+            (before.duplicates <= row.duplicates, "duplicates"),
+            (before.recovery_attempts <= row.recovery_attempts, "recoveries"),
+            (before.is_open() || before.finished_at == row.finished_at, "end"),
+        ];
+        for (_, what) in stays.into_iter().filter(|(stays, _)| !stays) {
+            self.blame(CONSISTENT, format!("interval {number} has changed its {what}: {before:?}, {row:?}"));
+        }
+        if before.is_open() && !row.is_open() {
+            self.check_end(snapshot, row);
+        }
+    }
+
+    fn check_end(&mut self, snapshot: &Snapshot, row: &IntervalRow) {
+        match row.state.as_str() {
+            "succeeded" | "failed" if row.is_tracked => self.check_duplicates(snapshot, row),
+            "failed" => {}
+            "abandoned" => self.check_abandoned(row),
+            _ => {}
+        }
+        if row.state == "failed" && row.total > 0 {
+            self.check_failed_interval(snapshot, row);
+        }
+    }
+
+    /// Calls that were lost are counted: no more than rows say are called again.
+    fn check_duplicates(&mut self, snapshot: &Snapshot, row: &IntervalRow) {
+        let mut explained: BTreeMap<u32, i64> = BTreeMap::new();
+        let mut poisoned = 0;
+        for task in snapshot.tasks.iter().filter(|task| task.interval_id == row.id) {
+            poisoned += i64::from(task.failure_kind.as_deref() == Some("poison"));
+            explained.insert(task.task_index, task.attempts);
+        }
+        let mut lost = 0;
+        for index in 0..u32::try_from(row.total).expect("few") {
+            let calls = self.calls_of.get(&(row.number, Some(index))).map_or(0, Vec::len);
+            let is_done = i64::from(self.is_done(row.number, index));
+            lost += i64::try_from(calls).expect("few") - explained.get(&index).copied().unwrap_or(0) - is_done;
+        }
+        if lost > row.duplicates + poisoned {
+            let text = format!("{lost} calls of interval {} were lost, {} are counted", row.number, row.duplicates);
+            self.blame("promise 2", text);
+        }
+    }
+
+    /// A failed interval has left no task that could have run.
+    fn check_failed_interval(&mut self, snapshot: &Snapshot, row: &IntervalRow) {
+        let mut failed = 0;
+        for segment in snapshot.segments.iter().filter(|segment| segment.interval_id == row.id) {
+            failed += segment.failed_count;
+            let is_closed = snapshot.closed_stages.contains(&(row.id.clone(), segment.stage));
+            if !is_closed && segment.done_count + segment.failed_count != segment.length {
+                let text = format!("interval {} failed and left tasks of segment {}", row.number, segment.number);
+                self.blame("promise 2", text);
+            }
+        }
+        if failed == 0 {
+            self.blame("promise 2", format!("interval {} failed and none of its tasks did", row.number));
+        }
+    }
+
+    /// Only what could not be recovered is abandoned.
+    fn check_abandoned(&mut self, row: &IntervalRow) {
+        if row.is_tracked && row.recovery_attempts < i64::from(self.attempts_max) {
+            let text = format!("interval {} is abandoned after {} recoveries", row.number, row.recovery_attempts);
+            self.blame("promise 2", text);
+        }
+        if !self.has_lost_time && !self.rows.has_dead_incarnation(self.latest_ms) {
+            self.blame("promise 2", format!("interval {} is abandoned and every host lives", row.number));
+        }
+    }
+
+    /// What was abandoned although it was to be recovered has one replacement, and nothing else has any.
+    pub(super) fn check_replacements(&mut self, snapshot: &Snapshot) {
+        let intervals = &snapshot.intervals;
+        let mut replacements: BTreeMap<&str, u32> = BTreeMap::new();
+        for row in intervals.iter().filter(|row| row.origin == "fallback") {
+            *replacements.entry(row.replaces.as_deref().unwrap_or_default()).or_default() += 1;
+        }
+        for row in intervals {
+            let expected = u32::from(row.state == "abandoned" && row.is_tracked);
+            let found = replacements.get(row.id.as_str()).copied().unwrap_or(0);
+            if found != expected {
+                let text = format!("interval {} is {} and has {found} replacements", row.number, row.state);
+                self.blame("promise 2", text);
+            }
+        }
+    }
+}

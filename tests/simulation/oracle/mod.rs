@@ -1,0 +1,196 @@
+//! Checks what the design promises. It knows the calls that the plugin saw and what its own queries find in the rows,
+//! and nothing of the engine's code.
+
+mod bits;
+mod calls;
+mod crashes;
+mod effects;
+mod ending;
+mod firings;
+mod intervals;
+mod rows;
+mod segments;
+mod stale;
+
+pub(crate) use calls::{Begun, CallEnd, CallStart};
+pub(crate) use firings::Grid;
+
+use crate::names::Names;
+use calls::Call;
+use crashes::Flights;
+use intervals::IntervalSeen;
+use rows::{IntervalRow, Rows, Snapshot};
+use segments::SegmentSeen;
+use sqlx::sqlite::SqliteConnection;
+use std::collections::{BTreeMap, BTreeSet};
+use tokio::runtime::Handle;
+
+pub(crate) struct Oracle {
+    rows: Rows,
+    names: Names,
+    jobs: BTreeMap<String, JobSeen>,
+    hosts: BTreeMap<usize, HostSeen>,
+    calls: Vec<Call>,
+    calls_of: BTreeMap<Task, Vec<usize>>,
+    intervals: BTreeMap<usize, IntervalSeen>,
+    segments: BTreeMap<(usize, i64), SegmentSeen>,
+    flights: Flights,
+    /// `MAX_RECOVERY_ATTEMPTS`.
+    attempts_max: u32,
+    /// The latest instant that any host has seen.
+    latest_ms: i64,
+    /// Whether so much time ever passed in one step that a living host may have been taken for dead.
+    has_lost_time: bool,
+    /// The state of the rows at the last look.
+    version: Option<i64>,
+    violations: Vec<String>,
+}
+
+/// How long a host may be silent.
+const LEASE_MS: i64 = 15_000;
+
+/// A task, or the plan, of an interval.
+type Task = (usize, Option<u32>);
+
+/// What the oracle is told of a job.
+#[derive(Debug, Clone)]
+pub(crate) struct JobSeen {
+    pub(crate) number: usize,
+    pub(crate) grid: Grid,
+    pub(crate) created_at: i64,
+    pub(crate) max_parallel: u32,
+    pub(crate) max_attempts: u32,
+}
+
+/// What it knows of one start of a host.
+struct HostSeen {
+    incarnation: String,
+    /// Whether its process is gone.
+    is_dead: bool,
+    /// Whether it has given back what it held.
+    has_given_back: bool,
+}
+
+impl Oracle {
+    pub(crate) fn new(connection: SqliteConnection, threads: Handle) -> Self {
+        Self {
+            rows: Rows::new(connection, threads),
+            names: Names::default(),
+            jobs: BTreeMap::new(),
+            hosts: BTreeMap::new(),
+            calls: Vec::new(),
+            calls_of: BTreeMap::new(),
+            intervals: BTreeMap::new(),
+            segments: BTreeMap::new(),
+            flights: Flights::default(),
+            attempts_max: 0,
+            latest_ms: 0,
+            has_lost_time: false,
+            version: None,
+            violations: Vec::new(),
+        }
+    }
+
+    /// Notes that a promise is broken.
+    pub(crate) fn blame(&mut self, promise: &str, what: String) {
+        let what = self.names.shorten(&what);
+        self.violations.push(format!("{promise}: {what}"));
+    }
+
+    pub(crate) fn take_violations(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.violations)
+    }
+
+    pub(crate) fn shorten(&self, text: &str) -> String {
+        self.names.shorten(text)
+    }
+
+    pub(crate) fn setting_is(&mut self, attempts_max: u32) {
+        self.attempts_max = attempts_max;
+    }
+
+    pub(crate) fn job_is_kept(&mut self, id: &str, job: JobSeen) {
+        self.names.number('j', id);
+        self.jobs.insert(id.to_owned(), job);
+    }
+
+    pub(crate) fn host_starts(&mut self, number: usize, incarnation: &str) {
+        self.names.number('h', incarnation);
+        let seen = HostSeen { incarnation: incarnation.to_owned(), is_dead: false, has_given_back: false };
+        self.hosts.insert(number, seen);
+    }
+
+    pub(crate) fn host_is_gone(&mut self, number: usize) {
+        if let Some(host) = self.hosts.get_mut(&number) {
+            host.is_dead = true;
+        }
+    }
+
+    /// The host has ended in order, so no crash is counted for what it held.
+    pub(crate) fn host_gave_back(&mut self, number: usize) {
+        if let Some(host) = self.hosts.get_mut(&number) {
+            host.has_given_back = true;
+        }
+    }
+
+    /// Checks all that the rows say, where they have changed since the last look.
+    pub(crate) fn look(&mut self, now_ms: i64) {
+        self.has_lost_time |= self.latest_ms > 0 && now_ms > self.latest_ms + LEASE_MS;
+        self.latest_ms = self.latest_ms.max(now_ms);
+        let version = self.rows.version();
+        if self.version.replace(version) != Some(version) {
+            // What belongs to an interval is frozen when it has ended: it is checked then, and at the very end.
+            let is_frozen = |seen: &&IntervalSeen| !seen.row.is_open();
+            let frozen = self.intervals.values().filter(is_frozen).map(|seen| seen.row.id.as_str()).collect();
+            let snapshot = self.rows.snapshot(&frozen);
+            self.check(snapshot, |oracle, row| oracle.intervals.get(&row.number).is_none_or(|seen| seen.row.is_open()));
+        }
+    }
+
+    /// Checks all that the rows say, also of what has ended long ago.
+    pub(crate) fn look_at_all(&mut self) {
+        let snapshot = self.rows.snapshot(&BTreeSet::new());
+        self.check(snapshot, |_, _| true);
+    }
+
+    fn check(&mut self, mut snapshot: Snapshot, is_live: impl Fn(&Self, &IntervalRow) -> bool) {
+        for row in &mut snapshot.intervals {
+            row.number = self.names.number('i', &row.id);
+        }
+        self.check_jobs(&snapshot);
+        self.check_firings(&snapshot);
+        let live: Vec<&IntervalRow> = snapshot.intervals.iter().filter(|row| is_live(self, row)).collect();
+        self.check_segments(&snapshot, &live);
+        self.check_tasks(&snapshot);
+        self.check_effects(&snapshot, &live);
+        for row in &live {
+            self.check_interval(&snapshot, row);
+        }
+        self.check_replacements(&snapshot);
+    }
+
+    /// The intervals that were open at the last look.
+    pub(crate) fn open_intervals(&self) -> Vec<usize> {
+        self.intervals.iter().filter(|(_, seen)| seen.row.is_open()).map(|(number, _)| *number).collect()
+    }
+
+    /// Whether an incarnation can do nothing any more, or is not to.
+    fn is_over(&mut self, incarnation: &str) -> bool {
+        let is_dead = self.hosts.values().any(|host| host.incarnation == incarnation && host.is_dead);
+        is_dead || self.rows.ended_incarnations().contains(incarnation)
+    }
+
+    fn incarnation(&self, host: usize) -> String {
+        self.hosts[&host].incarnation.clone()
+    }
+
+    /// The rows of what is open, for whoever looks for the fault.
+    pub(crate) fn open_work(&mut self) -> Vec<String> {
+        let rows = self.rows.of_open_work();
+        rows.iter().map(|row| self.names.shorten(row)).collect()
+    }
+
+    fn unknown(&mut self, what: &str, id: &str) {
+        self.blame("rows name what exists", format!("{what} {id} is unknown"));
+    }
+}
