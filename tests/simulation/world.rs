@@ -19,9 +19,6 @@ const START: Timestamp = Timestamp::from_ms(1_767_225_600_000);
 /// More calls of the store than this in one step are an engine that spins.
 const CALLS_IN_STEP_MAX: u64 = 20_000;
 
-/// Calls that the engine cannot make again yet when they were carried out and their answer was lost.
-const NEEDS_ITS_ANSWER: [&str; 2] = ["record", "claim_segments"];
-
 pub(crate) struct World {
     pub(crate) seed: u64,
     pub(crate) timeline: Arc<Timeline>,
@@ -120,7 +117,6 @@ impl World {
             self.doom(host);
         }
         let fault = self.weather.lock().unwrap().fault(&mut self.dice());
-        let fault = fault.filter(|fault| *fault != Fault::LoseAnswer || !NEEDS_ITS_ANSWER.contains(&verb));
         self.count("store", verb);
         match fault {
             Some(fault) => {

@@ -2,6 +2,7 @@
 
 use super::checkpoints::Checkpoints;
 use super::job_keys::JobKeys;
+use super::waits::waits;
 use crate::clock::Clock;
 use crate::domain::ids::IncarnationId;
 use crate::domain::stage_order::StageOrder;
@@ -11,11 +12,12 @@ use crate::domain::worklist::{Start, Worklist};
 use crate::sandbox::{
     CallReport, Callable, GrantedDirectory, JobInput, KeyReader, Limits, PlanOutput, Surroundings, TaskInput, TaskSide,
 };
-use crate::store::{HeldInterval, OpenInterval, Store};
+use crate::store::{HeldInterval, OpenInterval, Store, StoreError};
 use futures::FutureExt as _;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::task::JoinSet;
+use tracing::warn;
 
 /// All that calls of one interval share.
 pub(super) struct ActiveInterval {
@@ -137,12 +139,13 @@ impl ActiveInterval {
         }
     }
 
-    /// Calls the plugin's `run` for one task.
-    pub(super) async fn call(&self, start: Start, side: Arc<dyn TaskSide>) -> CallReport<TaskOutput> {
-        let checkpoint = match self.checkpoint(start).await {
-            Ok(checkpoint) => checkpoint,
-            Err(failure) => return failed(failure),
-        };
+    /// Calls the plugin's `run` for one task, with what an earlier attempt saved.
+    pub(super) async fn call(
+        &self,
+        start: Start,
+        checkpoint: Option<Vec<u8>>,
+        side: Arc<dyn TaskSide>,
+    ) -> CallReport<TaskOutput> {
         let stage = &self.open.stages[start.stage as usize];
         let task = TaskInput {
             job: &self.input,
@@ -161,14 +164,27 @@ impl ActiveInterval {
         }
     }
 
-    /// What an earlier attempt saved last.
-    async fn checkpoint(&self, start: Start) -> Result<Option<Vec<u8>>, Failure> {
+    /// What an earlier attempt saved last. A store that does not answer is asked again: that it was away must not cost
+    /// the task an attempt. One that cannot be read is none.
+    pub(super) async fn checkpoint(&self, start: Start) -> Option<Vec<u8>> {
         if !start.may_have_checkpoint {
-            return Ok(None);
+            return None;
         }
-        let message = |error| format!("the task's checkpoint cannot be read just now: {error}");
-        let checkpoint = self.store.checkpoint(self.open.id, start.index).await;
-        checkpoint.map_err(|error| Failure { kind: FailureKind::Host, message: message(error) })
+        let (id, index) = (self.open.id, start.index);
+        let mut waits = waits();
+        loop {
+            match self.store.checkpoint(id, index).await {
+                Ok(checkpoint) => return checkpoint,
+                Err(damage @ StoreError::Unreadable { .. }) => {
+                    warn!(interval.id = %id, "Task {index} of interval {id} begins without its checkpoint: {damage}");
+                    return None;
+                }
+                Err(error) => {
+                    warn!(error = &error as &dyn std::error::Error, "A checkpoint cannot be read just now");
+                    self.clock.sleep_for(waits.next().expect("they have no end")).await;
+                }
+            }
+        }
     }
 
     fn surroundings(&self, task: Option<Arc<dyn TaskSide>>) -> Result<Surroundings<'_>, Failure> {

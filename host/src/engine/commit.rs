@@ -2,15 +2,11 @@
 
 use super::fallback;
 use super::recorder::{Recorder, Round};
+use super::waits::waits;
 use crate::domain::ids::{IntervalId, SegmentId};
 use crate::store::{Batch, Recorded, StoreError};
-use backon::{BackoffBuilder, ExponentialBuilder};
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 use tracing::{error, warn};
-
-const WAIT_MIN: Duration = Duration::from_millis(50);
-const WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// How the writing of a batch ended.
 enum Written {
@@ -42,8 +38,7 @@ impl Recorder {
     }
 
     async fn write(&self, mut part: Batch, round: &mut Round) -> Written {
-        let waits = ExponentialBuilder::default().with_min_delay(WAIT_MIN).with_max_delay(WAIT_MAX);
-        let mut waits = waits.without_max_times().build();
+        let mut waits = waits();
         let mut is_in_doubt = false;
         while !(part.segments.is_empty() && part.tasks.is_empty()) {
             let error = match self.try_to_write(&part, &mut is_in_doubt).await {
@@ -60,7 +55,7 @@ impl Recorder {
                 Err(error) => error,
             };
             warn!(error = &error as &dyn std::error::Error, "Completed tasks cannot be recorded just now");
-            self.clock.sleep_for(waits.next().unwrap_or(WAIT_MAX)).await;
+            self.clock.sleep_for(waits.next().expect("they have no end")).await;
         }
         Written::Done(Recorded::default())
     }

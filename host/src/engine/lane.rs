@@ -13,8 +13,13 @@ use std::sync::Arc;
 pub(super) async fn run(interval: Arc<ActiveInterval>, recorder: Exchange) {
     let mut ended = None;
     while let Some(start) = recorder.exchange(&interval, ended.take()).await {
+        let checkpoint = interval.checkpoint(start).await;
+        // Last, as the commit and that look may both have taken their time.
+        if !recorder.may_begin().await {
+            return;
+        }
         let side = Arc::new(AttemptSide::new(Arc::clone(&interval), start));
-        let report = interval.call(start, Arc::clone(&side) as Arc<dyn TaskSide>).await;
+        let report = interval.call(start, checkpoint, Arc::clone(&side) as Arc<dyn TaskSide>).await;
         ended = Some(Attempt { start, report, may_have_checkpoint: side.may_have_checkpoint() });
     }
 }

@@ -25,6 +25,7 @@ mod scheduler;
 mod tick;
 mod trust;
 mod turnstile;
+mod waits;
 
 pub use backfill::Backfiller;
 pub use ended::EndedIntervals;

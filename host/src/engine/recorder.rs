@@ -100,9 +100,13 @@ impl Exchange {
     pub(super) async fn exchange(&self, interval: &Arc<ActiveInterval>, ended: Option<Attempt>) -> Option<Start> {
         let (reply, next) = oneshot::channel();
         self.asks.send(Ask { interval: Arc::clone(interval), ended, reply }).ok()?;
-        let next = next.await.ok().flatten()?;
-        // The commit may have taken longer than the lease lasts: by now another host may have done the task.
-        self.trust.regained().await.then_some(next)
+        next.await.ok().flatten()
+    }
+
+    /// Returns true when a task that was handed out may begin, which is mostly at once; false where another host has
+    /// taken over. The commit may have taken longer than the lease lasts: by now another host may have done the task.
+    pub(super) async fn may_begin(&self) -> bool {
+        self.trust.regained().await
     }
 }
 
