@@ -22,6 +22,14 @@ pub struct LeasedSegment {
     pub suspects: BTreeSet<TaskIndex>,
 }
 
+impl LeasedSegment {
+    /// A segment that is claimed for the first time, and of which nothing has begun.
+    pub fn fresh(span: Span) -> Self {
+        let progress = Progress::none(span.length);
+        Self { span, epoch: 1, progress, retries: BTreeMap::new(), suspects: BTreeSet::new() }
+    }
+}
+
 /// A task that waits for another attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retry {

@@ -1,60 +1,51 @@
 //! Takes intervals that have work, claims their segments and keeps their lanes filled.
 
 use super::active::ActiveInterval;
-use super::loader::Loader;
-use super::recorder::Exchange;
+use super::intake::{Intake, Intervals, lock};
 use super::tick::Tick;
-use super::{lane, planner};
-use crate::domain::ids::IntervalId;
-use crate::domain::segment;
+use crate::domain::ids::{IncarnationId, IntervalId};
 use crate::domain::timestamp::Timestamp;
 use crate::store::{Claim, Store, StoreError};
 use crate::wakeup::Wakeup;
 use async_trait::async_trait;
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
 use tokio::task::{AbortHandle, JoinSet};
 use tracing::warn;
 
-/// How many intervals one tick takes up.
+/// How many intervals one tick takes up, and how many are planned at a time: while these are, the others stay free for
+/// other hosts.
 const INTERVALS_MAX: u32 = 256;
 
 /// Runs the tasks of intervals.
 pub struct Executor {
     pub(super) store: Arc<dyn Store>,
-    pub(super) loader: Arc<Loader>,
-    pub(super) recorder: Exchange,
+    pub(super) owner: IncarnationId,
+    pub(super) intake: Arc<Intake>,
     pub(super) wakeup: Wakeup,
-    /// Where guests and the recorder run: threads of their own, so that the API and the heartbeat do not wait for them.
-    pub(super) guests: tokio::runtime::Handle,
-    /// Intervals with a plan, loaded.
-    pub(super) active: Intervals<Arc<ActiveInterval>>,
-    /// Intervals that are being loaded or planned, beside the loop: compiling a plugin takes up to seconds.
+    /// Intervals that are being loaded or planned.
     pub(super) beginning: Intervals<AbortHandle>,
     pub(super) begun: Mutex<JoinSet<()>>,
 }
-
-/// A map that the loop shares with what it has spawned.
-pub(super) type Intervals<T> = Arc<Mutex<HashMap<IntervalId, T>>>;
 
 #[async_trait]
 impl Tick for Executor {
     const NAME: &'static str = "executor";
 
     async fn tick(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
-        for interval in self.store.claim_pending(self.loader.owner, now, INTERVALS_MAX).await? {
-            self.begin(interval, plan(Arc::clone(&self.loader), interval));
-        }
+        self.begin_plans(now).await?;
+        let mut known = Vec::new();
         for interval in self.store.claimable_intervals(now, INTERVALS_MAX).await? {
-            let known = lock(&self.active).get(&interval).cloned();
-            match known {
-                Some(active) => self.claim(&active, now).await?,
-                None => self.begin(interval, activate(Arc::clone(&self.loader), Arc::clone(&self.active), interval)),
+            let active = lock(&self.intake.active).get(&interval).cloned();
+            match active {
+                Some(active) => known.push(active),
+                None => self.begin(interval, Arc::clone(&self.intake).activate(interval)),
             }
         }
-        let active: Vec<_> = lock(&self.active).values().cloned().collect();
+        self.claim(&known, now).await?;
+        let active: Vec<_> = lock(&self.intake.active).values().cloned().collect();
         for interval in &active {
-            self.fill_lanes(interval, now);
+            self.intake.fill_lanes(interval, now);
         }
         // Last: an interval that has just been loaded holds nothing before its first claim.
         self.forget_finished();
@@ -62,24 +53,6 @@ impl Tick for Executor {
         let waiting = self.store.next_wake_at().await?.filter(|at| *at > now);
         Ok(held.chain(waiting).min())
     }
-}
-
-/// Makes an interval's plan.
-async fn plan(loader: Arc<Loader>, interval: IntervalId) -> Result<(), StoreError> {
-    let Some(active) = loader.load(interval).await? else { return Ok(()) };
-    planner::plan(&active, &*loader.store, &*loader.clock, loader.owner).await
-}
-
-/// Loads an interval that has a plan.
-async fn activate(
-    loader: Arc<Loader>,
-    active: Intervals<Arc<ActiveInterval>>,
-    interval: IntervalId,
-) -> Result<(), StoreError> {
-    if let Some(loaded) = loader.load(interval).await? {
-        lock(&active).insert(interval, Arc::new(loaded));
-    }
-    Ok(())
 }
 
 /// Takes an interval off the list of beginning ones, however its beginning ends.
@@ -97,14 +70,14 @@ impl Drop for Beginning {
 impl Executor {
     /// The intervals that it works on.
     pub(super) fn working_on(&self) -> Vec<IntervalId> {
-        let mut intervals: Vec<_> = lock(&self.active).keys().copied().collect();
+        let mut intervals: Vec<_> = lock(&self.intake.active).keys().copied().collect();
         intervals.extend(lock(&self.beginning).keys());
         intervals
     }
 
     /// Lets go of an interval that has ended elsewhere.
     pub(super) fn abandon(&self, interval: IntervalId) {
-        let active = lock(&self.active).remove(&interval);
+        let active = lock(&self.intake.active).remove(&interval);
         if let Some(active) = active {
             active.abandon();
         }
@@ -114,12 +87,24 @@ impl Executor {
     }
 
     fn forget_finished(&self) {
-        lock(&self.active).retain(|_, interval| {
+        lock(&self.intake.active).retain(|_, interval| {
             let desk = interval.desk();
             !(desk.is_over || desk.lanes == 0 && desk.worklist.is_empty())
         });
         let mut begun = lock(&self.begun);
         while begun.try_join_next().is_some() {}
+    }
+
+    async fn begin_plans(&self, now: Timestamp) -> Result<(), StoreError> {
+        // Before the question: a plan that is recorded meanwhile leaves the list, and is not to be made twice.
+        let in_hand: HashSet<_> = lock(&self.beginning).keys().copied().collect();
+        let room = INTERVALS_MAX.saturating_sub(u32::try_from(in_hand.len()).unwrap_or(u32::MAX));
+        for interval in self.store.claim_pending(self.owner, now, room).await? {
+            if !in_hand.contains(&interval) {
+                self.begin(interval, Arc::clone(&self.intake).plan(interval));
+            }
+        }
+        Ok(())
     }
 
     /// Does something for an interval beside the loop, once at a time. What the store fails is done again at a later
@@ -145,73 +130,59 @@ impl Executor {
                 }
             }
         };
-        list.insert(interval, lock(&self.begun).spawn_on(work, &self.guests));
+        list.insert(interval, lock(&self.begun).spawn_on(work, &self.intake.guests));
     }
 
-    /// Claims as many segments as keep the lanes busy for a while.
-    async fn claim(&self, interval: &ActiveInterval, now: Timestamp) -> Result<(), StoreError> {
-        let lanes = interval.lanes_max();
-        let has_enough = {
-            let worklist = &interval.desk().worklist;
-            // While a suspect runs nothing else would: segments are of more use to other hosts.
-            worklist.runs_suspect() || worklist.startable(now) >= lanes as usize
-        };
-        if has_enough {
+    /// Claims as many segments as keep the lanes busy for a while, for all in one commit.
+    async fn claim(&self, intervals: &[Arc<ActiveInterval>], now: Timestamp) -> Result<(), StoreError> {
+        let in_need: Vec<_> = intervals.iter().filter(|interval| !has_enough(interval, now)).collect();
+        if in_need.is_empty() {
             return Ok(());
         }
-        let tasks = interval.open.stages.iter().map(|stage| stage.tasks).max().unwrap_or(1);
-        let limit = (2 * lanes).div_ceil(segment::length_for(tasks));
-        let claim = Claim { owner: self.loader.owner, interval: interval.open.id, limit, now };
-        let segments = match self.store.claim_segments(claim).await {
-            Err(error @ StoreError::Unreadable { .. }) => {
-                interval.abandon();
-                return self.loader.abandon(&interval.open, &format!("its progress is lost: {error}")).await;
-            }
-            claimed => claimed?,
+        let claim = |interval: &&Arc<ActiveInterval>| Claim {
+            owner: self.owner,
+            interval: interval.open.id,
+            limit: interval.segments_max(),
+            now,
         };
-        let mut desk = interval.desk();
-        desk.may_have_more = segments.len() == limit as usize;
-        for segment in segments {
-            desk.worklist.hold(segment);
+        let claims: Vec<_> = in_need.iter().map(claim).collect();
+        let claimed = self.store.claim_segments(&claims).await?;
+        for (interval, segments) in in_need.into_iter().zip(claimed) {
+            match segments {
+                Ok(segments) => interval.hold(segments),
+                Err(error) => {
+                    interval.abandon();
+                    let reason = format!("its progress is lost: {error}");
+                    self.intake.loader.abandon(&interval.open, &reason).await?;
+                }
+            }
         }
         Ok(())
     }
 
-    /// Starts lanes for tasks that could begin, as far as the job allows.
-    fn fill_lanes(&self, interval: &Arc<ActiveInterval>, now: Timestamp) {
-        let mut desk = interval.desk();
-        let startable = u32::try_from(desk.worklist.startable(now)).unwrap_or(u32::MAX);
-        // Lanes that run take up tasks, too, as they come free; at worst a new lane finds nothing and rests.
-        let wanted = interval.lanes_max().saturating_sub(desk.lanes).min(startable);
-        desk.lanes += wanted;
-        drop(desk);
-        let mut lanes = interval.lanes();
-        while lanes.try_join_next().is_some() {}
-        for _ in 0..wanted {
-            lanes.spawn_on(lane::run(Arc::clone(interval), self.recorder.clone()), &self.guests);
-        }
-    }
-
-    /// Waits until every lane and plan has ended; the caller bounds the wait.
+    /// Waits until every plan and lane has ended; the caller bounds the wait.
     pub(super) async fn drained(&self) {
-        let active: Vec<_> = lock(&self.active).values().cloned().collect();
+        // Plans first: each may start lanes, which find that no task may begin any more.
+        let mut begun = std::mem::take(&mut *lock(&self.begun));
+        while begun.join_next().await.is_some() {}
+        let active: Vec<_> = lock(&self.intake.active).values().cloned().collect();
         for interval in active {
             let mut lanes = std::mem::take(&mut *interval.lanes());
             while lanes.join_next().await.is_some() {}
         }
-        let mut begun = std::mem::take(&mut *lock(&self.begun));
-        while begun.join_next().await.is_some() {}
     }
 
     /// Drops every call where it is.
     pub(super) fn let_go(&self) {
-        for interval in lock(&self.active).values() {
+        lock(&self.begun).abort_all();
+        for interval in lock(&self.intake.active).values() {
             interval.lanes().abort_all();
         }
-        lock(&self.begun).abort_all();
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+fn has_enough(interval: &ActiveInterval, now: Timestamp) -> bool {
+    let worklist = &interval.desk().worklist;
+    // While a suspect runs nothing else would: segments are of more use to other hosts.
+    worklist.runs_suspect() || worklist.startable(now) >= interval.lanes_max() as usize
 }

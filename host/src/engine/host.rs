@@ -2,7 +2,10 @@
 
 use super::executor::Executor;
 use super::heartbeat::Heartbeat;
+use super::intake::Intake;
 use super::loader::Loader;
+use super::plan_recorder::PlanRecorder;
+use super::planner::Planner;
 use super::publisher::Publisher;
 use super::recorder::Recorder;
 use super::recovery::Recovery;
@@ -56,6 +59,7 @@ pub struct Engine {
     status: Arc<HostStatus>,
     executor: Arc<Executor>,
     recorder: JoinHandle<()>,
+    plan_recorder: JoinHandle<()>,
     loops: JoinSet<()>,
     stop: CancellationToken,
     dethroned: CancellationToken,
@@ -81,14 +85,22 @@ impl Engine {
             dethroned.clone(),
         )
         .start(&guests);
+        let plan_recorder = PlanRecorder { store: Arc::clone(&store), clock: Arc::clone(&clock), owner };
+        let (plans, plan_recorder) = plan_recorder.start(&guests);
         let loader = Loader { store: Arc::clone(&store), plugins, clock: Arc::clone(&clock), allowed, owner };
+        let intake = Intake {
+            loader: Arc::new(loader),
+            planner: Planner { plans, clock: Arc::clone(&clock) },
+            recorder: exchange,
+            guests,
+            clock: Arc::clone(&clock),
+            active: Arc::default(),
+        };
         let executor = Arc::new(Executor {
             store: Arc::clone(&store),
-            loader: Arc::new(loader),
-            recorder: exchange,
+            owner,
+            intake: Arc::new(intake),
             wakeup: wakeups.executor.clone(),
-            guests,
-            active: Arc::default(),
             beginning: Arc::default(),
             begun: Mutex::default(),
         });
@@ -104,6 +116,7 @@ impl Engine {
             status,
             executor: Arc::clone(&executor),
             recorder,
+            plan_recorder,
             loops: JoinSet::new(),
             stop,
             dethroned,
@@ -129,12 +142,13 @@ impl Engine {
             () = self.dethroned.cancelled() => "another host has taken over the work of this one",
             _ = self.loops.join_next() => "a loop of the engine has failed",
             _ = &mut self.recorder => "the recorder has failed",
+            _ = &mut self.plan_recorder => "the recorder of plans has failed",
         }
     }
 
     /// Begins no further task, lets running ones end for at most `grace`, and gives back what is held.
     pub async fn stop(self, grace: Duration) -> Result<(), StoreError> {
-        let Self { store, clock, status, executor, mut recorder, mut loops, stop, dethroned } = self;
+        let Self { store, clock, status, executor, mut recorder, mut plan_recorder, mut loops, stop, dethroned } = self;
         stop.cancel();
         info!("Stopping: no new tasks; running ones have {grace:?} to end");
         tokio::select! {
@@ -144,11 +158,18 @@ impl Engine {
         executor.let_go();
         dethroned.cancel();
         while loops.join_next().await.is_some() {}
-        // The executor holds the last way to the recorder: without it, what has been handed in is written and it ends.
+        // The executor holds the last way to the recorders: without it, what has been handed in is written and they end.
         drop(executor);
         let until: Timestamp = clock.now() + grace;
+        let recorded = async {
+            for recorder in [&mut recorder, &mut plan_recorder] {
+                if !recorder.is_finished() {
+                    let _ = recorder.await;
+                }
+            }
+        };
         tokio::select! {
-            () = async { if !recorder.is_finished() { let _ = (&mut recorder).await; } } => {}
+            () = recorded => {}
             () = clock.sleep_until(until) => warn!("The last completed tasks could not be recorded; they run again"),
         }
         store.end_incarnation(status.incarnation, clock.now()).await

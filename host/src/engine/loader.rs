@@ -58,6 +58,9 @@ impl Loader {
 
     /// Opens what is granted, on a thread that may wait for the disk. What is forbidden fails every call.
     async fn open_directories(&self, grants: Vec<DirectoryGrant>) -> Result<Vec<GrantedDirectory>, Failure> {
+        if grants.is_empty() {
+            return Ok(Vec::new());
+        }
         let allowed = self.allowed.clone();
         let open = move || grants.iter().map(|grant| allowed.open(grant)).collect::<Result<_, Forbidden>>();
         let opened = tokio::task::spawn_blocking(open).await.map_err(|error| error.to_string());

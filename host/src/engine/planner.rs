@@ -1,46 +1,59 @@
 //! Makes the plans of intervals that have fired.
 
 use super::active::ActiveInterval;
+use super::plan_recorder::PlanExchange;
 use super::recorder::announce;
 use crate::clock::Clock;
-use crate::domain::ids::{IncarnationId, TaskIndex};
+use crate::domain::ids::TaskIndex;
 use crate::domain::judgement::judge;
 use crate::domain::plan::Plan;
 use crate::domain::task::{Failure, FailureKind, Outcome};
 use crate::sandbox::PlanOutput;
-use crate::store::{PlanRecord, Store, StoreError};
+use crate::store::{MadePlan, PlanRecord, Planned, StoreError};
+use std::sync::Arc;
 use tracing::{info, warn};
 
-/// Calls the plugin's `plan` and records the answer. A failed plan is judged by the job's retry policy, as a task is.
-pub(super) async fn plan(
-    interval: &ActiveInterval,
-    store: &dyn Store,
-    clock: &dyn Clock,
-    owner: IncarnationId,
-) -> Result<(), StoreError> {
-    let report = interval.plan().await;
-    let outcome = match report.outcome {
-        Outcome::Succeeded(output) => check(output, interval.open.work.tasks.unwrap_or(1)),
-        Outcome::Failed(failure) => Outcome::Failed(failure),
-    };
-    let now = clock.now();
-    let attempt = interval.open.plan_attempts + 1;
-    let judgement = judge(outcome, &interval.open.work.policy.retry, TaskIndex(0), attempt, now);
-    let (id, job) = (interval.open.id, interval.open.job);
-    if let Some((plan, keys)) = judgement.value {
-        let record = PlanRecord { keys, log: report.log };
-        let recorded = store.record_plan(owner, id, &plan, record, now).await?;
-        info!(interval.id = %id, job.id = %job, tasks = plan.total(), "Interval {id} of job {job} has {} tasks", plan.total());
+/// Calls the plugin's `plan` and has the answer recorded. A failed plan is judged by the job's retry policy, as a task
+/// is.
+pub(super) struct Planner {
+    pub(super) plans: PlanExchange,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+impl Planner {
+    /// Answers with the interval as it can be worked on; none where it has ended, or where its plan failed or could not
+    /// be recorded and is to be made again.
+    pub(super) async fn plan(&self, interval: ActiveInterval) -> Result<Option<ActiveInterval>, StoreError> {
+        let report = interval.plan().await;
+        let outcome = match report.outcome {
+            Outcome::Succeeded(output) => check(output, interval.open.work.tasks.unwrap_or(1)),
+            Outcome::Failed(failure) => Outcome::Failed(failure),
+        };
+        let now = self.clock.now();
+        let attempt = interval.open.plan_attempts + 1;
+        let judgement = judge(outcome, &interval.open.work.policy.retry, TaskIndex(0), attempt, now);
+        if let Some((plan, keys)) = judgement.value {
+            return Ok(self.record(interval, plan, PlanRecord { keys, log: report.log }).await);
+        }
+        if let Some((failure, retry_at)) = judgement.failure {
+            let (id, job, kind) = (interval.open.id, interval.open.job, failure.kind.name());
+            warn!(interval.id = %id, job.id = %job, kind, "The plan of interval {id} failed: {}", failure.message);
+            let record = PlanRecord { keys: Default::default(), log: report.log };
+            self.plans.record_failure(id, &failure, retry_at, record, now).await?;
+        }
+        Ok(None)
+    }
+
+    async fn record(&self, interval: ActiveInterval, plan: Plan, record: PlanRecord) -> Option<ActiveInterval> {
+        let (id, job, total) = (interval.open.id, interval.open.job, plan.total());
+        let interval = interval.with_stages(plan.stages().to_vec());
+        let made = MadePlan { interval: id, plan, record, segments_max: interval.segments_max() };
+        let Planned { recorded, segments } = self.plans.record(made).await?;
+        info!(interval.id = %id, job.id = %job, tasks = total, "Interval {id} of job {job} has {total} tasks");
         announce(&recorded);
-        return Ok(());
+        interval.hold(segments);
+        recorded.ended.is_empty().then_some(interval)
     }
-    if let Some((failure, retry_at)) = judgement.failure {
-        let kind = failure.kind.name();
-        warn!(interval.id = %id, job.id = %job, kind, "The plan of interval {id} failed: {}", failure.message);
-        let record = PlanRecord { keys: Default::default(), log: report.log };
-        store.record_plan_failure(owner, id, &failure, retry_at, record, now).await?;
-    }
-    Ok(())
 }
 
 type SoundPlan = (Plan, crate::domain::task::KeyWrites);

@@ -2,7 +2,7 @@
 
 use super::active::ActiveInterval;
 use crate::clock::Clock;
-use crate::domain::ids::IncarnationId;
+use crate::domain::ids::{IncarnationId, IntervalId};
 use crate::domain::interval::IntervalState;
 use crate::domain::judgement::judge;
 use crate::domain::lease::Trust;
@@ -14,7 +14,7 @@ use crate::sandbox::CallReport;
 use crate::store::{Batch, Recorded, Store, StoreError, TaskRecord};
 use crate::wakeup::Wakeup;
 use backon::{BackoffBuilder, ExponentialBuilder};
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -63,6 +63,7 @@ pub struct Recorder {
 struct Round {
     batch: Batch,
     intervals: Vec<Arc<ActiveInterval>>,
+    known: HashSet<IntervalId>,
     replies: Vec<Reply>,
     has_retries: bool,
     /// Whether a suspect ended, so that what waited for it can begin.
@@ -129,7 +130,7 @@ impl Recorder {
             if next.is_none() {
                 interval.desk().lanes -= 1;
             }
-            if !round.intervals.iter().any(|known| Arc::ptr_eq(known, &interval)) {
+            if round.known.insert(interval.open.id) {
                 round.intervals.push(Arc::clone(&interval));
             }
             round.replies.push(Reply { interval, lane: reply, next });
@@ -252,8 +253,8 @@ impl Round {
     /// An interval without tracking writes no progress: its segments are written when they end, or together with what
     /// a task left, since that must name the lease.
     fn leave_out_untracked(&mut self) {
-        let have_records: BTreeSet<_> = self.batch.tasks.iter().map(|task| task.interval).collect();
-        let untracked: Vec<_> = self
+        let have_records: HashSet<_> = self.batch.tasks.iter().map(|task| task.interval).collect();
+        let untracked: HashSet<_> = self
             .intervals
             .iter()
             .filter(|interval| !interval.open.is_tracked)

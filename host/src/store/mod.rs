@@ -13,7 +13,6 @@ pub use sqlite::SqliteStore;
 use crate::domain::digest::Digest;
 use crate::domain::ids::{IncarnationId, IntervalId, JobId, TaskIndex};
 use crate::domain::job::Job;
-use crate::domain::plan::Plan;
 use crate::domain::task::Failure;
 use crate::domain::timestamp::Timestamp;
 use crate::domain::worklist::LeasedSegment;
@@ -81,22 +80,23 @@ pub trait Store: Send + Sync {
     /// Starts an interval beside the schedule; false where there is no such job.
     async fn trigger(&self, interval: &NewInterval) -> Result<bool>;
 
-    /// Takes intervals that need a plan, the oldest first; those that `owner` has taken before are among them.
-    /// A dead incarnation gets none.
+    /// Takes intervals that need a plan, the oldest first, and answers with those that `owner` has taken before, too, so
+    /// that none is forgotten. A dead incarnation gets none.
     async fn claim_pending(&self, owner: IncarnationId, now: Timestamp, limit: u32) -> Result<Vec<IntervalId>>;
 
     /// What a host needs to work on an interval; none where it has ended.
     async fn open_interval(&self, interval: IntervalId) -> Result<Option<OpenInterval>>;
 
-    /// Records a plan, what it wrote and its segments; an interval without tasks ends with it.
-    async fn record_plan(
+    /// Records plans, what they wrote and their segments, in one transaction; intervals without tasks end with it. The
+    /// first free segments are the owner's at once, unless it is dead.
+    ///
+    /// Answers in their order: none where the owner no longer holds the interval, of which nothing is written then.
+    async fn record_plans(
         &self,
         owner: IncarnationId,
-        interval: IntervalId,
-        plan: &Plan,
-        record: PlanRecord,
+        plans: &[MadePlan],
         now: Timestamp,
-    ) -> Result<Recorded>;
+    ) -> Result<Vec<Option<Planned>>>;
 
     /// Records that a plan failed: it is tried again at `retry_at`, or the interval fails.
     async fn record_plan_failure(
@@ -115,9 +115,10 @@ pub trait Store: Send + Sync {
     /// When the next waiting segment or plan is due.
     async fn next_wake_at(&self) -> Result<Option<Timestamp>>;
 
-    /// Takes free segments, and waiting ones that are due; an empty answer means that there are none, or that the owner
-    /// is dead.
-    async fn claim_segments(&self, claim: Claim) -> Result<Vec<LeasedSegment>>;
+    /// Takes free segments, and waiting ones that are due, for many intervals in one transaction, and answers in their
+    /// order; an empty answer means that there are none, or that the owner is dead. Where an interval's segments are
+    /// `Unreadable`, none of them is taken.
+    async fn claim_segments(&self, claims: &[Claim]) -> Result<Vec<Result<Vec<LeasedSegment>>>>;
 
     /// Writes what has gathered: all of it, or nothing and `LeaseLost` where one of the segments is no longer held, or
     /// where a task's interval has no segment in the batch.

@@ -5,12 +5,15 @@ use super::{SqliteStore, claims, firing, incarnations, keys, planning, progress,
 
 impl SqliteStore {
     /// What each is called, and its SQL.
-    pub const HOT_STATEMENTS: [(&'static str, &'static str); 16] = [
+    pub const HOT_STATEMENTS: [(&'static str, &'static str); 19] = [
         ("claimable intervals", claims::CLAIMABLE),
         ("next wake", claims::NEXT_WAKE_AT),
         ("claim of segments", claims::CLAIM),
         ("marked tasks of a segment", claims::MARKED),
         ("claim of plans", planning::CLAIM),
+        ("claimed plans", planning::CLAIMED),
+        ("life of an incarnation", planning::IS_ALIVE),
+        ("begin of an interval", planning::BEGIN),
         ("due jobs", firing::DUE),
         ("next firing", firing::NEXT_AT),
         ("next open interval", transitions::SHOW_NEXT_OPEN),

@@ -24,7 +24,6 @@ use super::{Result, Store};
 use crate::domain::digest::Digest;
 use crate::domain::ids::{IncarnationId, IntervalId, JobId, TaskIndex};
 use crate::domain::job::Job;
-use crate::domain::plan::Plan;
 use crate::domain::task::Failure;
 use crate::domain::timestamp::Timestamp;
 use crate::domain::worklist::LeasedSegment;
@@ -117,22 +116,20 @@ impl Store for SqliteStore {
     }
 
     async fn claim_pending(&self, owner: IncarnationId, now: Timestamp, limit: u32) -> Result<Vec<IntervalId>> {
-        planning::claim(&self.writer, owner, now, limit).await
+        planning::claim(self, owner, now, limit).await
     }
 
     async fn open_interval(&self, interval: IntervalId) -> Result<Option<OpenInterval>> {
         open::one(&self.reader, interval).await
     }
 
-    async fn record_plan(
+    async fn record_plans(
         &self,
         owner: IncarnationId,
-        interval: IntervalId,
-        plan: &Plan,
-        record: PlanRecord,
+        plans: &[MadePlan],
         now: Timestamp,
-    ) -> Result<Recorded> {
-        planning::record(self, owner, interval, plan, record, now).await
+    ) -> Result<Vec<Option<Planned>>> {
+        planning::record(self, owner, plans, now).await
     }
 
     async fn record_plan_failure(
@@ -155,8 +152,8 @@ impl Store for SqliteStore {
         claims::next_wake_at(&self.reader).await
     }
 
-    async fn claim_segments(&self, claim: Claim) -> Result<Vec<LeasedSegment>> {
-        claims::claim(self, claim).await
+    async fn claim_segments(&self, claims: &[Claim]) -> Result<Vec<Result<Vec<LeasedSegment>>>> {
+        claims::claim(self, claims).await
     }
 
     async fn record(&self, owner: IncarnationId, batch: &Batch, now: Timestamp) -> Result<Recorded> {

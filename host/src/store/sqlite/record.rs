@@ -25,8 +25,8 @@ pub(super) async fn record(
         return Ok(Recorded::default());
     }
     // Only a segment's row tells who holds the lease; what a task left must not pass it by.
-    let is_fenced = |task: &TaskRecord| batch.segments.iter().any(|(interval, _)| *interval == task.interval);
-    if !batch.tasks.iter().all(is_fenced) {
+    let fenced: BTreeSet<IntervalId> = batch.segments.iter().map(|(interval, _)| *interval).collect();
+    if !batch.tasks.iter().all(|task| fenced.contains(&task.interval)) {
         return Err(StoreError::LeaseLost(owner));
     }
     let mut tx = store.begin().await?;
