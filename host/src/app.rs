@@ -4,6 +4,7 @@ use crate::api::{self, AppState};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::domain::ids::IncarnationId;
+use crate::domain::rules::Retention;
 use crate::engine::{Engine, EngineParts};
 use crate::sandbox::{PluginSource, Sandbox};
 use crate::status::HostStatus;
@@ -44,7 +45,7 @@ pub async fn serve(config: Config, guests: tokio::runtime::Handle) -> anyhow::Re
         recovery: config.recovery,
         upload_bytes_max: config.upload_bytes_max,
     };
-    let mut engine = Engine::start(parts(&state, guests)).await?;
+    let mut engine = Engine::start(parts(&state, config.retention, guests)).await?;
     let announcement = Announcement::write(&config.data_dir, &listener)?;
     let (api, stop_api) = start_api(listener, state.clone());
 
@@ -68,7 +69,7 @@ pub async fn serve(config: Config, guests: tokio::runtime::Handle) -> anyhow::Re
     }
 }
 
-fn parts(state: &AppState, guests: tokio::runtime::Handle) -> EngineParts {
+fn parts(state: &AppState, retention: Retention, guests: tokio::runtime::Handle) -> EngineParts {
     EngineParts {
         store: Arc::clone(&state.store),
         plugins: Arc::clone(&state.sandbox) as Arc<dyn PluginSource>,
@@ -77,6 +78,7 @@ fn parts(state: &AppState, guests: tokio::runtime::Handle) -> EngineParts {
         wakeups: state.wakeups.clone(),
         allowed: state.allowed.clone(),
         recovery: state.recovery,
+        retention,
         guests,
     }
 }

@@ -14,6 +14,7 @@ pub mod lease;
 pub mod plan;
 pub mod progress;
 pub mod recovery;
+pub mod retention;
 pub mod retry;
 pub mod rules;
 pub mod schedule;

@@ -20,12 +20,12 @@ const INTERVALS_MAX: u32 = 256;
 /// Runs the tasks of intervals.
 pub struct Executor {
     pub(super) store: Arc<dyn Store>,
-    pub(super) owner: IncarnationId,
-    pub(super) intake: Arc<Intake>,
-    pub(super) wakeup: Wakeup,
+    owner: IncarnationId,
+    intake: Arc<Intake>,
+    wakeup: Wakeup,
     /// Intervals that are being loaded or planned.
-    pub(super) beginning: Intervals<AbortHandle>,
-    pub(super) begun: Mutex<JoinSet<()>>,
+    beginning: Intervals<AbortHandle>,
+    begun: Mutex<JoinSet<()>>,
 }
 
 #[async_trait]
@@ -68,6 +68,12 @@ impl Drop for Beginning {
 }
 
 impl Executor {
+    /// An executor that claims as `owner`, and looks again when `wakeup` is nudged.
+    pub(super) fn new(store: Arc<dyn Store>, owner: IncarnationId, intake: Intake, wakeup: Wakeup) -> Self {
+        let intake = Arc::new(intake);
+        Self { store, owner, intake, wakeup, beginning: Arc::default(), begun: Mutex::default() }
+    }
+
     /// The intervals that it works on.
     pub(super) fn working_on(&self) -> Vec<IntervalId> {
         let mut intervals: Vec<_> = lock(&self.intake.active).keys().copied().collect();

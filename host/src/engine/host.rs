@@ -3,6 +3,7 @@
 use super::executor::Executor;
 use super::heartbeat::Heartbeat;
 use super::intake::Intake;
+use super::keeper::Keeper;
 use super::loader::Loader;
 use super::plan_recorder::PlanRecorder;
 use super::planner::Planner;
@@ -13,6 +14,7 @@ use super::scheduler::Scheduler;
 use super::tick;
 use crate::clock::Clock;
 use crate::domain::lease::{HEARTBEAT_EVERY, Trust};
+use crate::domain::rules::Retention;
 use crate::domain::timestamp::Timestamp;
 use crate::recovery_settings::RecoverySettings;
 use crate::sandbox::{AllowedDirectories, PluginSource};
@@ -32,6 +34,9 @@ const SCHEDULE_EVERY: Duration = Duration::from_secs(10);
 /// `jobs.interval_progress` is current to the second.
 const PUBLISH_EVERY: Duration = Duration::from_secs(1);
 
+/// How often jobs with new history are looked at.
+const KEEP_EVERY: Duration = Duration::from_mins(1);
+
 /// What the engine works with.
 pub struct EngineParts {
     /// Where everything is kept.
@@ -48,6 +53,8 @@ pub struct EngineParts {
     pub allowed: AllowedDirectories,
     /// How interrupted intervals are treated.
     pub recovery: RecoverySettings,
+    /// How long ended intervals are kept of jobs that do not say.
+    pub retention: Retention,
     /// Where guests run.
     pub guests: tokio::runtime::Handle,
 }
@@ -68,7 +75,7 @@ pub struct Engine {
 impl Engine {
     /// Begins this incarnation, recovers what earlier ones left, and starts the loops.
     pub async fn start(parts: EngineParts) -> Result<Self, StoreError> {
-        let EngineParts { store, plugins, clock, status, wakeups, allowed, recovery, guests } = parts;
+        let EngineParts { store, plugins, clock, status, wakeups, allowed, recovery, retention, guests } = parts;
         let owner = status.incarnation;
         let started_at = clock.now();
         store.begin_incarnation(&Incarnation { id: owner, host_id: status.host_id.clone(), started_at }).await?;
@@ -96,18 +103,12 @@ impl Engine {
             clock: Arc::clone(&clock),
             active: Arc::default(),
         };
-        let executor = Arc::new(Executor {
-            store: Arc::clone(&store),
-            owner,
-            intake: Arc::new(intake),
-            wakeup: wakeups.executor.clone(),
-            beginning: Arc::default(),
-            begun: Mutex::default(),
-        });
+        let executor = Arc::new(Executor::new(Arc::clone(&store), owner, intake, wakeups.executor.clone()));
         let recoverer = Recovery::new(Arc::clone(&store), recovery, Arc::clone(&status), wakeups.executor.clone());
         recoverer.check_at_start(started_at).await?;
         let scheduler = Scheduler::new(Arc::clone(&store), recovery.is_enabled, wakeups.executor.clone());
         let heartbeat = Heartbeat { store: Arc::clone(&store), owner, trust, dethroned: dethroned.clone() };
+        let keeper = Keeper::new(Arc::clone(&store), Arc::clone(&clock), retention);
         let publisher = Publisher { executor: Arc::clone(&executor) };
 
         let mut engine = Self {
@@ -125,6 +126,7 @@ impl Engine {
         engine.spawn(heartbeat, HEARTBEAT_EVERY, Wakeup::default(), engine.dethroned.clone());
         engine.spawn(scheduler, SCHEDULE_EVERY, wakeups.scheduler, engine.stop.clone());
         engine.spawn(recoverer, recovery.check_every, Wakeup::default(), engine.stop.clone());
+        engine.spawn(keeper, KEEP_EVERY, Wakeup::default(), engine.stop.clone());
         engine.spawn(publisher, PUBLISH_EVERY, Wakeup::default(), engine.stop.clone());
         engine.spawn(executor, EXECUTE_EVERY, wakeups.executor, engine.stop.clone());
         Ok(engine)

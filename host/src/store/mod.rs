@@ -186,4 +186,30 @@ pub trait Store: Send + Sync {
 
     /// A job's keys that begin with `prefix` and come after `after`, in the order of their bytes.
     async fn list_keys(&self, job: JobId, prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<String>>;
+
+    /// Jobs that may have intervals to remove: those with an interval that has ended since an instant, or all, deleted
+    /// ones among them.
+    async fn jobs_with_history(&self, since: Option<Timestamp>) -> Result<Vec<JobId>>;
+
+    /// How many ended intervals each job has, and the oldest `limit` of them. Damaged jobs are left out and reported.
+    async fn histories(&self, jobs: &[JobId], limit: u32) -> Result<Vec<JobHistory>>;
+
+    /// Removes a slice of ended intervals and of all that belongs to them; to be asked again until it is done. Leaves
+    /// open ones, and those whose place an open one takes or whose end fired one. Others that refer to them no longer do.
+    async fn remove_intervals(&self, intervals: &[IntervalId], slice: Slice) -> Result<Removal>;
+
+    /// Removes a deleted job that has no interval any more; jobs that fired at its end no longer do. False where that
+    /// cannot be.
+    async fn remove_deleted_job(&self, job: JobId) -> Result<bool>;
+
+    /// Removes at most `limit` versions that another of their name has taken the place of before an instant, and to which
+    /// no interval is pinned; their bytes go where no name has them.
+    async fn remove_unused_versions(&self, superseded_before: Timestamp, limit: u32) -> Result<Vec<(String, Digest)>>;
+
+    /// Removes incarnations that were dead before an instant and hold nothing.
+    async fn remove_dead_incarnations(&self, dead_before: Timestamp) -> Result<u64>;
+
+    /// Gives up to so many free pages back to the file system, keeps the log of writes from growing for ever, and tells
+    /// what is left.
+    async fn give_back_pages(&self, pages_max: u64) -> Result<Space>;
 }

@@ -1,8 +1,10 @@
 //! Opens the file, alone.
 
-use super::{SqliteStore, migrations};
+use super::{SqliteStore, migrations, space};
 use crate::store::{Result, StoreError};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{
+    SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -40,7 +42,10 @@ fn prepare(path: &Path) -> Result<(SqliteConnectOptions, FileLock)> {
     let options = SqliteConnectOptions::new()
         .filename(&path)
         .create_if_missing(true)
+        // Taken when the file is made; one that was made without it keeps its free pages for what comes.
+        .auto_vacuum(SqliteAutoVacuum::Incremental)
         .journal_mode(SqliteJournalMode::Wal)
+        .pragma("journal_size_limit", space::LOG_BYTES_MAX.to_string())
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(Duration::from_secs(10));

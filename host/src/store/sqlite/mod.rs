@@ -7,6 +7,7 @@ mod hot;
 mod incarnations;
 mod intervals;
 mod jobs;
+mod keeping;
 mod keys;
 mod migrations;
 mod open;
@@ -15,8 +16,10 @@ mod plugins;
 mod progress;
 mod record;
 mod recovery;
+mod removal;
 mod rows;
 mod schedule;
+mod space;
 mod transitions;
 
 use super::records::*;
@@ -231,5 +234,33 @@ impl Store for SqliteStore {
 
     async fn list_keys(&self, job: JobId, prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<String>> {
         keys::list(&self.reader, job, prefix, after, limit).await
+    }
+
+    async fn jobs_with_history(&self, since: Option<Timestamp>) -> Result<Vec<JobId>> {
+        keeping::jobs(&self.reader, since).await
+    }
+
+    async fn histories(&self, jobs: &[JobId], limit: u32) -> Result<Vec<JobHistory>> {
+        keeping::histories(&self.reader, jobs, limit).await
+    }
+
+    async fn remove_intervals(&self, intervals: &[IntervalId], slice: Slice) -> Result<Removal> {
+        removal::intervals(self, intervals, slice).await
+    }
+
+    async fn remove_deleted_job(&self, job: JobId) -> Result<bool> {
+        removal::deleted_job(self, job).await
+    }
+
+    async fn remove_unused_versions(&self, superseded_before: Timestamp, limit: u32) -> Result<Vec<(String, Digest)>> {
+        plugins::remove_unused(self, superseded_before, limit).await
+    }
+
+    async fn remove_dead_incarnations(&self, dead_before: Timestamp) -> Result<u64> {
+        incarnations::remove_dead(&self.writer, dead_before).await
+    }
+
+    async fn give_back_pages(&self, pages_max: u64) -> Result<Space> {
+        space::give_back(&self.writer, pages_max).await
     }
 }

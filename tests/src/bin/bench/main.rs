@@ -2,6 +2,7 @@
 #![expect(clippy::print_stdout, reason = "it is what a benchmark is for")]
 
 mod recovery;
+mod schedule;
 mod size;
 mod throughput;
 mod workshop;
@@ -24,6 +25,9 @@ fn main() -> Result<()> {
     }
     if is_wanted("recovery") {
         host.block_on(recovery::measure(guests.handle(), ROUNDS))?;
+    }
+    if is_wanted("schedule") {
+        host.block_on(schedule::measure(guests.handle()))?;
     }
     guests.shutdown_background();
     Ok(())
