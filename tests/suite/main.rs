@@ -9,7 +9,6 @@ mod grants;
 mod hands;
 mod jobs;
 mod keys_and_stages;
-mod macro_messages;
 mod outcomes;
 mod recovery;
 mod running_jobs;

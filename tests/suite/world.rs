@@ -45,6 +45,15 @@ pub(crate) struct World {
     pub(crate) store: Arc<dyn Store>,
 }
 
+/// The files of a store that nobody has open.
+pub(crate) struct Closed(TempDir);
+
+impl Closed {
+    pub(crate) async fn opened(self) -> World {
+        World { store: open(self.0.path()).await, files: self.0 }
+    }
+}
+
 impl Deref for World {
     type Target = dyn Store;
 
@@ -64,9 +73,12 @@ impl World {
 
     /// Closes the store and opens it again, as a restart does.
     pub(crate) async fn reopened(self) -> Self {
-        let Self { files, store } = self;
-        drop(store);
-        Self { store: open(files.path()).await, files }
+        self.closed().opened().await
+    }
+
+    /// Closes the store; its files stay.
+    pub(crate) fn closed(self) -> Closed {
+        Closed(self.files)
     }
 
     pub(crate) fn database(&self) -> PathBuf {

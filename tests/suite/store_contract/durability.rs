@@ -1,7 +1,8 @@
 //! What is committed stays, and the file has one host at a time.
 
+use super::raw;
 use crate::hands::Hands;
-use crate::world::{START, World, at};
+use crate::world::{START, World, at, every, job_on, manual_job, tasks_only};
 use latchwork::domain::ids::TaskIndex;
 use latchwork::store::{SqliteStore, Store, StoreError};
 
@@ -46,6 +47,36 @@ async fn the_schema_goes_back_and_forth_without_leaving_anything() {
     assert_eq!(tables(&database).await, ["_sqlx_migrations"]);
     let store = SqliteStore::open(&database).await.unwrap();
     assert!(store.jobs().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn rows_and_what_refers_to_them_go_through_a_version_back_and_forth() {
+    let world = World::new().await;
+    let (manual, cron) = (world.keep(manual_job()).await, world.keep(job_on(every(10))).await);
+    let owner = world.host("a", START).await;
+    let interval = world.fire_job(manual, START).await;
+    world.plan(owner, interval, &tasks_only(9)).await;
+    let mut hands = Hands::on(&world, owner, interval, START).await;
+    hands.start(3, START);
+    hands.complete([1]);
+    hands.note(1, |task| {
+        task.output = b"result".to_vec();
+        task.keys.insert("key".to_owned(), Some(b"value".to_vec()));
+    });
+    hands.record(&world).await.unwrap();
+    let before = (format!("{:?}", world.jobs().await.unwrap()), world.view(interval).await);
+
+    let (database, world) = (world.database(), world.closed());
+    assert_eq!(SqliteStore::revert(&database).await.unwrap().as_deref(), Some("operations"));
+    let world = world.opened().await;
+
+    let after = (format!("{:?}", world.jobs().await.unwrap()), world.view(interval).await);
+    assert_eq!(format!("{after:?}"), format!("{before:?}"));
+    assert_eq!(world.completed(interval).await, [1]);
+    assert_eq!(world.key(manual, "key").await.unwrap().as_deref(), Some(&b"value"[..]));
+    assert_eq!(world.due_jobs(at(10), 9).await.unwrap()[0].job.id, cron);
+    let broken = sqlx::query("pragma foreign_key_check").fetch_all(&mut raw(&world).await).await.unwrap();
+    assert!(broken.is_empty(), "{} rows refer to rows that are gone", broken.len());
 }
 
 async fn tables(database: &std::path::Path) -> Vec<String> {

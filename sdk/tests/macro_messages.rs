@@ -3,6 +3,6 @@
 #[test]
 fn a_task_compiles_and_every_complaint_points_at_the_guilty_token() {
     let cases = trybuild::TestCases::new();
-    cases.pass("compile/accepted.rs");
-    cases.compile_fail("compile/refused_*.rs");
+    cases.pass("tests/cases/accepted.rs");
+    cases.compile_fail("tests/cases/refused_*.rs");
 }
