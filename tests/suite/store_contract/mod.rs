@@ -6,6 +6,7 @@ mod durability;
 mod firing;
 mod incarnations;
 mod jobs;
+mod keeping;
 mod keys;
 mod planning;
 mod plugins;

@@ -22,8 +22,11 @@ impl SqliteStore {
     /// Opens the database and brings its schema to this version. `InUse` where another host has it open.
     pub async fn open(path: &Path) -> Result<Self> {
         let (options, lock) = prepare(path)?;
-        migrations::apply(&options).await?;
-        let writer = pool(1, options.clone()).await?;
+        // Counts when the file is made; one that was made without it keeps its free pages for what comes. Asked for by a
+        // connection that only reads it would be refused.
+        let writing = options.clone().auto_vacuum(SqliteAutoVacuum::Incremental);
+        migrations::apply(&writing).await?;
+        let writer = pool(1, writing).await?;
         let reader = pool(READERS, options.read_only(true)).await?;
         Ok(Self { writer, reader, _lock: lock })
     }
@@ -42,8 +45,6 @@ fn prepare(path: &Path) -> Result<(SqliteConnectOptions, FileLock)> {
     let options = SqliteConnectOptions::new()
         .filename(&path)
         .create_if_missing(true)
-        // Taken when the file is made; one that was made without it keeps its free pages for what comes.
-        .auto_vacuum(SqliteAutoVacuum::Incremental)
         .journal_mode(SqliteJournalMode::Wal)
         .pragma("journal_size_limit", space::LOG_BYTES_MAX.to_string())
         .synchronous(SqliteSynchronous::Full)

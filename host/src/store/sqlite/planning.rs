@@ -2,17 +2,17 @@
 
 use super::record::{insert_log, recorded};
 use super::rows::{number, parsed, to_json};
-use super::transitions::{self, Advanced};
-use super::{SqliteStore, keys};
+use super::{SqliteStore, keys, transitions};
 use crate::domain::ids::{IncarnationId, IntervalId, JobId};
 use crate::domain::interval::{IntervalEvent, IntervalState};
-use crate::domain::plan::Plan;
 use crate::domain::stage;
 use crate::domain::task::Failure;
 use crate::domain::timestamp::Timestamp;
 use crate::domain::worklist::LeasedSegment;
-use crate::store::{MadePlan, PlanRecord, Planned, Result, StoreError};
+use crate::store::{MadePlan, PlanRecord, Planned, Recorded, Result, StoreError};
+use serde::Serialize;
 use sqlx::SqliteConnection;
+use std::collections::HashMap;
 
 pub(super) const CLAIM: &str = "update intervals set owner = ?1, plan_at = null where id in (\
       select id from intervals where state in ('pending', 'running') and state = 'pending' \
@@ -26,8 +26,19 @@ pub(super) const CLAIMED: &str = "select id from intervals \
 pub(super) const IS_ALIVE: &str =
     "select exists (select 1 from incarnations where id = ? and ended_at is null and expires_at >= ?)";
 
-pub(super) const BEGIN: &str = "update intervals set state = ?, owner = null, total = ?, started_at = ?, \
-    reason = null where id = ? and owner = ? and state = 'pending' returning job_id, plan_attempts";
+/// For all plans of a commit at once: each statement is a way to the thread of the database and back.
+pub(super) const BEGIN: &str = "update intervals \
+    set state = ?1, owner = null, total = made.total, started_at = ?2, reason = null \
+    from (select value ->> 0 as id, value ->> 1 as total from json_each(?3)) as made \
+    where intervals.id = made.id and intervals.owner = ?4 and intervals.state = 'pending' \
+    returning intervals.id, job_id, plan_attempts";
+
+const INSERT_STAGES: &str = "insert into stages (interval_id, number, name, first_index, tasks, waits_for, is_open) \
+    select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6 from json_each(?)";
+
+const INSERT_SEGMENTS: &str = "insert into segments (interval_id, number, stage, first_index, length, state, owner, epoch) \
+    select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7 \
+    from json_each(?)";
 
 pub(super) async fn claim(
     store: &SqliteStore,
@@ -51,118 +62,99 @@ pub(super) async fn record(
     let mut tx = store.begin().await?;
     let is_alive: bool =
         sqlx::query_scalar(IS_ALIVE).bind(owner.to_string()).bind(now.ms()).fetch_one(&mut *tx).await?;
+    let begun = begin(&mut tx, owner, plans, now).await?;
+    let owner = is_alive.then_some(owner);
+    let (mut stages, mut segments) = (Vec::new(), Vec::new());
     let mut planned = Vec::new();
     for made in plans {
-        let segments_max = if is_alive { made.segments_max } else { 0 };
-        planned.push(record_one(&mut tx, owner, made, segments_max, now).await?);
+        let Some((job, attempt)) = begun.get(&made.interval) else {
+            planned.push(None);
+            continue;
+        };
+        keep_writes(&mut tx, *job, made.interval, *attempt, &made.record).await?;
+        let is_open = stage::opening(&made.plan);
+        stages.extend(stage_rows(made, &is_open));
+        let leased = segment_rows(made, &is_open, owner, &mut segments);
+        let recorded = Recorded { has_opened: made.plan.total() > 0, ..Recorded::default() };
+        planned.push(Some(Planned { recorded, segments: leased }));
+    }
+    sqlx::query(INSERT_STAGES).bind(to_json(&stages)).execute(&mut *tx).await?;
+    sqlx::query(INSERT_SEGMENTS).bind(to_json(&segments)).execute(&mut *tx).await?;
+    for (made, planned) in plans.iter().zip(&mut planned) {
+        if made.plan.total() == 0
+            && let Some(planned) = planned
+        {
+            // Nothing to do: it ends with its plan.
+            let advanced = transitions::advance(&mut tx, made.interval, now).await?;
+            planned.recorded = recorded([(made.interval, advanced)]);
+        }
     }
     tx.commit().await?;
     Ok(planned)
 }
 
-async fn record_one(
-    connection: &mut SqliteConnection,
-    owner: IncarnationId,
-    made: &MadePlan,
-    segments_max: u32,
-    now: Timestamp,
-) -> Result<Option<Planned>> {
-    let MadePlan { interval, plan, record, .. } = made;
-    let Some((job, attempt)) = begin(connection, owner, *interval, plan.total(), now).await? else { return Ok(None) };
-    keep_writes(connection, job, *interval, attempt, record).await?;
-    let is_open = stage::opening(plan);
-    insert_stages(connection, *interval, plan, &is_open).await?;
-    let segments = insert_segments(connection, owner, made, &is_open, segments_max).await?;
-    let advanced = match plan.total() {
-        0 => transitions::advance(connection, *interval, now).await?,
-        _ => Advanced::Opened,
-    };
-    Ok(Some(Planned { recorded: recorded([(*interval, advanced)]), segments }))
-}
-
-/// Moves the interval on, and tells its job and which attempt at a plan this was.
+/// Moves the intervals on, and tells the job of each and which attempt at a plan this was; those that the owner no longer
+/// holds are not among them.
 async fn begin(
     connection: &mut SqliteConnection,
     owner: IncarnationId,
-    interval: IntervalId,
-    total: u32,
+    plans: &[MadePlan],
     now: Timestamp,
-) -> Result<Option<(JobId, u32)>> {
+) -> Result<HashMap<IntervalId, (JobId, u32)>> {
     let state = IntervalState::Pending.next(IntervalEvent::Planned).expect("a pending interval takes a plan");
-    let row = sqlx::query(BEGIN)
+    let totals: Vec<_> = plans.iter().map(|made| (made.interval, made.plan.total())).collect();
+    let rows = sqlx::query(BEGIN)
         .bind(state.name())
-        .bind(total)
         .bind(now.ms())
-        .bind(interval.to_string())
+        .bind(to_json(&totals))
         .bind(owner.to_string())
-        .fetch_optional(&mut *connection)
+        .fetch_all(&mut *connection)
         .await?;
-    let Some(row) = row else { return Ok(None) };
-    let (job, failed): (_, u32) = (parsed(&row, "job_id")?, number(&row, "plan_attempts")?);
-    transitions::show_next_open(connection, job).await?;
-    Ok(Some((job, failed + 1)))
-}
-
-async fn insert_stages(
-    connection: &mut SqliteConnection,
-    interval: IntervalId,
-    plan: &Plan,
-    is_open: &[bool],
-) -> Result<()> {
-    for (number, (stage, is_open)) in (0u32..).zip(plan.stages().iter().zip(is_open)) {
-        sqlx::query(
-            "insert into stages (interval_id, number, name, first_index, tasks, waits_for, is_open) \
-             values (?, ?, ?, ?, ?, ?, ?)",
-        )
-        .bind(interval.to_string())
-        .bind(number)
-        .bind(&stage.name)
-        .bind(stage.first)
-        .bind(stage.tasks)
-        .bind(to_json(&stage.waits_for))
-        .bind(is_open)
-        .execute(&mut *connection)
-        .await?;
+    let mut begun = HashMap::new();
+    for row in &rows {
+        let failed: u32 = number(row, "plan_attempts")?;
+        begun.insert(parsed(row, "id")?, (parsed(row, "job_id")?, failed + 1));
     }
-    Ok(())
+    let jobs: Vec<JobId> = begun.values().map(|(job, _)| *job).collect();
+    transitions::show_next_open_of_each(connection, &jobs).await?;
+    Ok(begun)
 }
 
-/// Inserts all segments, and answers with the first of open stages, which are the owner's at once: no claim of theirs
-/// needs a commit of its own.
-async fn insert_segments(
-    connection: &mut SqliteConnection,
-    owner: IncarnationId,
+/// The columns of [`INSERT_STAGES`].
+fn stage_rows(made: &MadePlan, is_open: &[bool]) -> Vec<impl Serialize + use<>> {
+    let rows = (0u32..).zip(made.plan.stages().iter().zip(is_open));
+    rows.map(|(number, (stage, is_open))| {
+        let (first, tasks, waits_for) = (stage.first, stage.tasks, stage.waits_for.clone());
+        (made.interval, number, stage.name.clone(), first, tasks, waits_for, u8::from(*is_open))
+    })
+    .collect()
+}
+
+/// The columns of [`INSERT_SEGMENTS`].
+type SegmentRow = (IntervalId, u32, u32, u32, u32, &'static str, Option<IncarnationId>, u32);
+
+/// Adds the rows of all segments, and answers with the first of open stages, which are the owner's at once: no claim of
+/// theirs needs a commit of its own.
+fn segment_rows(
     made: &MadePlan,
     is_open: &[bool],
-    segments_max: u32,
-) -> Result<Vec<LeasedSegment>> {
-    let (interval, owner) = (made.interval.to_string(), owner.to_string());
+    owner: Option<IncarnationId>,
+    rows: &mut Vec<SegmentRow>,
+) -> Vec<LeasedSegment> {
     let mut leased = Vec::new();
     for span in made.plan.segments() {
-        let (state, owner, epoch) = match is_open[span.stage as usize] {
-            false => ("blocked", None, 0),
-            true if leased.len() < segments_max as usize => ("leased", Some(&owner), 1),
-            true => ("free", None, 0),
+        let owner = owner.filter(|_| is_open[span.stage as usize] && leased.len() < made.segments_max as usize);
+        let (state, epoch) = match (is_open[span.stage as usize], owner) {
+            (false, _) => ("blocked", 0),
+            (true, None) => ("free", 0),
+            (true, Some(_)) => ("leased", 1),
         };
         if owner.is_some() {
             leased.push(LeasedSegment::fresh(span));
         }
-        sqlx::query(
-            "insert into segments (interval_id, number, stage, first_index, length, state, owner, epoch) \
-             values (?, ?, ?, ?, ?, ?, ?, ?)",
-        )
-        .bind(&interval)
-        .bind(span.number)
-        .bind(span.stage)
-        .bind(span.first)
-        .bind(span.length)
-        .bind(state)
-        .bind(owner)
-        .bind(epoch)
-        .execute(&mut *connection)
-        .await?;
+        rows.push((made.interval, span.number, span.stage, span.first, span.length, state, owner, epoch));
     }
-    Ok(leased)
+    leased
 }
 
 pub(super) async fn record_failure(

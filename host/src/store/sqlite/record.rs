@@ -1,5 +1,6 @@
 //! The commit that makes completions count.
 
+use super::rows::to_json;
 use super::transitions::{self, Advanced};
 use super::{SqliteStore, keys};
 use crate::domain::ids::{IncarnationId, IntervalId, TaskIndex};
@@ -30,9 +31,7 @@ pub(super) async fn record(
         return Err(StoreError::LeaseLost(owner));
     }
     let mut tx = store.begin().await?;
-    for (interval, update) in &batch.segments {
-        write_segment(&mut tx, owner, *interval, update).await?;
-    }
+    write_segments(&mut tx, owner, &batch.segments).await?;
     for task in &batch.tasks {
         write_task(&mut tx, task).await?;
     }
@@ -57,6 +56,83 @@ pub(super) fn recorded(advanced: impl IntoIterator<Item = (IntervalId, Advanced)
         }
     }
     recorded
+}
+
+/// Many segments at once: each statement is a way to the thread of the database and back. The indices on `state` are left
+/// alone as long as it does not change. The index is named, or SQLite walks all that the owner holds
+/// and for each of them all that is written.
+pub(super) const WRITE_LEASED: &str = "update segments indexed by sqlite_autoindex_segments_1 \
+    set done = unhex(new.done), failed = unhex(new.failed), \
+    running = unhex(new.running), done_count = new.done_count, failed_count = new.failed_count, \
+    running_count = new.running_count \
+    from (select value ->> 0 as interval_id, value ->> 1 as number, value ->> 2 as done, value ->> 3 as failed, \
+      value ->> 4 as running, value ->> 5 as done_count, value ->> 6 as failed_count, value ->> 7 as running_count \
+      from json_each(?1)) as new \
+    where segments.interval_id = new.interval_id and segments.number = new.number and segments.owner = ?2";
+
+pub(super) const WRITE_LET_GO: &str = "update segments indexed by sqlite_autoindex_segments_1 \
+    set done = unhex(new.done), failed = unhex(new.failed), \
+    running = unhex(new.running), done_count = new.done_count, failed_count = new.failed_count, \
+    running_count = new.running_count, state = new.state, wake_at = new.wake_at, owner = null \
+    from (select value ->> 0 as interval_id, value ->> 1 as number, value ->> 2 as done, value ->> 3 as failed, \
+      value ->> 4 as running, value ->> 5 as done_count, value ->> 6 as failed_count, value ->> 7 as running_count, \
+      value ->> 8 as state, value ->> 9 as wake_at from json_each(?1)) as new \
+    where segments.interval_id = new.interval_id and segments.number = new.number and segments.owner = ?2";
+
+/// How a segment is written in JSON, in the order of the statements.
+type SegmentRow = (IntervalId, u32, String, String, String, u32, u32, u32, &'static str, Option<i64>);
+
+/// Writes segments' rows; `LeaseLost` where the owner no longer holds one of them.
+async fn write_segments(
+    connection: &mut SqliteConnection,
+    owner: IncarnationId,
+    segments: &[(IntervalId, SegmentUpdate)],
+) -> Result<()> {
+    let is_leased = |update: &SegmentUpdate| matches!(update.state, SegmentState::Leased { .. });
+    for (statement, leased) in [(WRITE_LEASED, true), (WRITE_LET_GO, false)] {
+        let segments: Vec<_> = segments.iter().filter(|(_, update)| is_leased(update) == leased).collect();
+        match segments[..] {
+            [] => {}
+            [(interval, update)] => write_segment(connection, owner, *interval, update).await?,
+            _ => {
+                let rows: Vec<SegmentRow> = segments.iter().map(|(interval, update)| row(*interval, update)).collect();
+                let statement = sqlx::query(statement).bind(to_json(&rows)).bind(owner.to_string());
+                if statement.execute(&mut *connection).await?.rows_affected() != segments.len() as u64 {
+                    return Err(StoreError::LeaseLost(owner));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn row(interval: IntervalId, update: &SegmentUpdate) -> SegmentRow {
+    let progress = &update.progress;
+    let (done, failed, running) = (progress.done(), progress.failed(), progress.running());
+    let (state, wake_at) = columns(update.state);
+    (
+        interval,
+        update.number,
+        hex::encode(done.to_bytes()),
+        hex::encode(failed.to_bytes()),
+        hex::encode(running.to_bytes()),
+        done.count(),
+        failed.count(),
+        running.count(),
+        state,
+        wake_at,
+    )
+}
+
+/// The name of a state, and when a waiting segment wakes.
+fn columns(state: SegmentState) -> (&'static str, Option<i64>) {
+    match state {
+        SegmentState::Leased { .. } => ("leased", None),
+        SegmentState::Done => ("done", None),
+        SegmentState::Waiting { until } => ("waiting", Some(until.ms())),
+        SegmentState::Free => ("free", None),
+        SegmentState::Blocked => ("blocked", None),
+    }
 }
 
 /// Writes one segment's row; `LeaseLost` where the owner no longer holds it.
@@ -85,12 +161,9 @@ async fn write_segment(
         .bind(progress.done().count())
         .bind(progress.failed().count())
         .bind(progress.running().count());
-    let statement = match update.state {
-        SegmentState::Leased { .. } => statement,
-        SegmentState::Done => statement.bind("done").bind(None::<i64>),
-        SegmentState::Waiting { until } => statement.bind("waiting").bind(Some(until.ms())),
-        SegmentState::Free => statement.bind("free").bind(None::<i64>),
-        SegmentState::Blocked => statement.bind("blocked").bind(None::<i64>),
+    let statement = match (update.state, columns(update.state)) {
+        (SegmentState::Leased { .. }, _) => statement,
+        (_, (state, wake_at)) => statement.bind(state).bind(wake_at),
     };
     let statement = statement.bind(interval.to_string()).bind(update.number).bind(owner.to_string());
     let written = statement.execute(connection).await?;

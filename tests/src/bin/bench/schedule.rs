@@ -31,9 +31,13 @@ pub(crate) async fn measure(guests: &tokio::runtime::Handle) -> Result<()> {
     let idle = idle(guests).await?;
     println!("  none due:   {:>5.2} % of a core (goal: under 1 %)", idle * 100.0);
     println!("  due every {PERIOD:?}            calls a second   core   p50 ms   p99 ms   max ms");
-    let spread = |number: u32| Duration::from_millis(u64::from(number)) * 10_000 / JOBS;
     due(guests, "one after another", LOOK, spread).await?;
     due(guests, "all at one instant", PERIOD, |_| Duration::ZERO).await
+}
+
+/// How far a job's first firing lies behind the first of all.
+fn spread(number: u32) -> Duration {
+    PERIOD * number / JOBS
 }
 
 /// The share of a core that the process takes while no job is due.
@@ -41,9 +45,8 @@ async fn idle(guests: &tokio::runtime::Handle) -> Result<f64> {
     let workshop = Workshop::new(guests)?;
     let store = workshop.open().await?;
     workshop.upload(&store, "noop").await?;
-    let anchor = SystemClock.now();
-    create_jobs(&workshop, &store, Duration::from_hours(24), |number| anchor + Duration::from_millis(number.into()))
-        .await?;
+    let first = SystemClock.now() + Duration::from_hours(12);
+    create_jobs(&workshop, &store, Duration::from_hours(24), |number| first + spread(number)).await?;
     let engine = workshop.start(&store).await?;
     SystemClock.sleep_for(Duration::from_secs(2)).await;
     let load = Load::begin()?;
