@@ -149,8 +149,9 @@ create unique index idx_intervals_firing on intervals (job_id, scheduled_at) whe
 create unique index idx_intervals_idempotency on intervals (job_id, idempotency_key)
 where idempotency_key is not null;
 create index idx_intervals_job on intervals (job_id, fired_at);
--- What of a job's history is beyond its bounds, and which jobs have history that is new.
-create index idx_intervals_ended on intervals (job_id, fired_at, state, finished_at) where finished_at is not null;
+-- How many firings of a job did not run, and which jobs have history that is new. An index of all that has ended by job
+-- would have each end write a page of its own.
+create index idx_intervals_unrun on intervals (job_id) where state in ('skipped', 'coalesced', 'missed');
 create index idx_intervals_finished on intervals (finished_at, job_id) where finished_at is not null;
 -- These hold open intervals alone, however long the history is. SQLite takes them only for statements that repeat the
 -- `where` word for word.

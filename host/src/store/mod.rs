@@ -187,8 +187,8 @@ pub trait Store: Send + Sync {
     /// A job's keys that begin with `prefix` and come after `after`, in the order of their bytes.
     async fn list_keys(&self, job: JobId, prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<String>>;
 
-    /// Jobs with something that may be removed: those with an interval that has ended since an instant, or all with one
-    /// that has ended at any time, and the deleted.
+    /// Jobs of which something may be to remove: those with an interval that has ended since an instant, or all that have
+    /// any interval, and the deleted.
     async fn jobs_with_history(&self, since: Option<Timestamp>) -> Result<Vec<JobId>>;
 
     /// How many ended intervals each job has, and the oldest `limit` of them. Damaged jobs are left out and reported.

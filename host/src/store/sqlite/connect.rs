@@ -13,6 +13,10 @@ use std::time::Duration;
 /// Connections that only read: pages, key lookups, the engine's questions.
 const READERS: u32 = 4;
 
+/// What the writer keeps of the file in memory, as SQLite takes it: 64 MiB in KiB, negated. SQLite's own 2 MiB do not hold
+/// the last pages of each index of many jobs with a long history.
+const CACHE: &str = "-65536";
+
 /// An exclusive lock on the file `DATABASE.lock`; the operating system frees it when the process ends, however it ends.
 pub(super) struct FileLock {
     _file: File,
@@ -24,7 +28,7 @@ impl SqliteStore {
         let (options, lock) = prepare(path)?;
         // Counts when the file is made; one that was made without it keeps its free pages for what comes. Asked for by a
         // connection that only reads it would be refused.
-        let writing = options.clone().auto_vacuum(SqliteAutoVacuum::Incremental);
+        let writing = options.clone().auto_vacuum(SqliteAutoVacuum::Incremental).pragma("cache_size", CACHE);
         migrations::apply(&writing).await?;
         let writer = pool(1, writing).await?;
         let reader = pool(READERS, options.read_only(true)).await?;
