@@ -4,6 +4,7 @@ use crate::api::{self, AppState};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::domain::ids::IncarnationId;
+use crate::domain::rules::Retention;
 use crate::engine::{Engine, EngineParts};
 use crate::sandbox::{PluginSource, Sandbox};
 use crate::status::HostStatus;
@@ -47,7 +48,7 @@ pub async fn serve(config: Config, guests: tokio::runtime::Handle) -> anyhow::Re
         streams: Arc::new(Semaphore::new(api::STREAMS_MAX)),
         stop: CancellationToken::new(),
     };
-    let mut engine = Engine::start(parts(&state, guests)).await?;
+    let mut engine = Engine::start(parts(&state, config.retention, guests)).await?;
     let announcement = Announcement::write(&config.data_dir, &listener)?;
     let stop_api = state.stop.clone();
     let api = start_api(listener, state);
@@ -72,7 +73,7 @@ pub async fn serve(config: Config, guests: tokio::runtime::Handle) -> anyhow::Re
     }
 }
 
-fn parts(state: &AppState, guests: tokio::runtime::Handle) -> EngineParts {
+fn parts(state: &AppState, retention: Retention, guests: tokio::runtime::Handle) -> EngineParts {
     EngineParts {
         store: Arc::clone(&state.store),
         plugins: plugins(state),
@@ -81,6 +82,7 @@ fn parts(state: &AppState, guests: tokio::runtime::Handle) -> EngineParts {
         wakeups: state.wakeups.clone(),
         allowed: state.allowed.clone(),
         recovery: state.recovery,
+        retention,
         guests,
     }
 }

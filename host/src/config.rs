@@ -1,6 +1,7 @@
 //! The host's settings: flags, then environment, then an optional TOML file, then defaults.
 
 use crate::domain::human_duration;
+use crate::domain::rules::Retention;
 use crate::recovery_settings::RecoverySettings;
 use crate::sandbox::{AllowedDirectories, AllowedDirectory};
 use std::net::SocketAddr;
@@ -61,6 +62,20 @@ pub struct Settings {
     /// settle no task before the interval starts over [default: 3]
     #[arg(long, env = "MAX_RECOVERY_ATTEMPTS", value_name = "COUNT", value_parser = max_recovery_attempts)]
     pub max_recovery_attempts: Option<u32>,
+
+    /// The latest so many ended intervals are kept of each job that does not say, and as many records of firings that
+    /// did not run; 0 keeps any number [default: 10000]
+    #[arg(
+        long, env = "LATCHWORK_DEFAULT_RETENTION_INTERVALS", value_name = "COUNT",
+        value_parser = default_retention_intervals
+    )]
+    pub default_retention_intervals: Option<u32>,
+
+    /// For so many days after their end intervals are kept of jobs that do not say; 0 keeps them for ever [default: 90]
+    #[arg(
+        long, env = "LATCHWORK_DEFAULT_RETENTION_DAYS", value_name = "DAYS", value_parser = default_retention_days
+    )]
+    pub default_retention_days: Option<u32>,
 }
 
 /// The settings in force.
@@ -82,6 +97,8 @@ pub struct Config {
     pub stop_grace: Duration,
     /// How interrupted intervals are treated.
     pub recovery: RecoverySettings,
+    /// How long ended intervals are kept of jobs that do not say.
+    pub retention: Retention,
 }
 
 /// A setting that cannot be used.
@@ -144,6 +161,13 @@ impl Settings {
             default_recovery_enabled: take(&mut file, "default_recovery_enabled", bare, default_recovery_enabled)?,
             recovery_check_interval: take(&mut file, "recovery_check_interval", bare, recovery_check_interval)?,
             max_recovery_attempts: take(&mut file, "max_recovery_attempts", bare, max_recovery_attempts)?,
+            default_retention_intervals: take(
+                &mut file,
+                "default_retention_intervals",
+                bare,
+                default_retention_intervals,
+            )?,
+            default_retention_days: take(&mut file, "default_retention_days", bare, default_retention_days)?,
         };
         file.keys().next().map_or(Ok(settings), |key| Err(format!("`{key}` is no setting")))
     }
@@ -163,6 +187,8 @@ impl Settings {
             default_recovery_enabled: self.default_recovery_enabled.or(file.default_recovery_enabled),
             recovery_check_interval: self.recovery_check_interval.or(file.recovery_check_interval),
             max_recovery_attempts: self.max_recovery_attempts.or(file.max_recovery_attempts),
+            default_retention_intervals: self.default_retention_intervals.or(file.default_retention_intervals),
+            default_retention_days: self.default_retention_days.or(file.default_retention_days),
         }
     }
 
@@ -182,6 +208,10 @@ impl Settings {
                 is_default: self.default_recovery_enabled.unwrap_or(true),
                 check_every: Duration::from_secs(self.recovery_check_interval.unwrap_or(5).into()),
                 attempts_max: self.max_recovery_attempts.unwrap_or(3),
+            },
+            retention: Retention {
+                intervals: Some(self.default_retention_intervals.unwrap_or(10_000)).filter(|count| *count > 0),
+                days: Some(self.default_retention_days.unwrap_or(90)).filter(|days| *days > 0),
             },
         })
     }
@@ -272,6 +302,14 @@ fn max_recovery_attempts(text: &str) -> Result<u32, String> {
     from_one(text, "MAX_RECOVERY_ATTEMPTS", "a whole number from 1")
 }
 
+fn default_retention_intervals(text: &str) -> Result<u32, String> {
+    parsed(text, "LATCHWORK_DEFAULT_RETENTION_INTERVALS", "a whole number, 0 for any number of intervals")
+}
+
+fn default_retention_days(text: &str) -> Result<u32, String> {
+    parsed(text, "LATCHWORK_DEFAULT_RETENTION_DAYS", "a whole number of days, 0 for ever")
+}
+
 fn from_one(text: &str, name: &str, expected: &str) -> Result<u32, String> {
     parsed(text, name, expected)
         .and_then(|value| if value > 0 { Ok(value) } else { Err(format!("{name} takes {expected}")) })
@@ -318,6 +356,7 @@ mod tests {
         assert_eq!(config.recovery.check_every, Duration::from_secs(9));
         assert_eq!(config.stop_grace, Duration::from_mins(1));
         assert_eq!(config.recovery.attempts_max, 3);
+        assert_eq!(config.retention, Retention { intervals: Some(10_000), days: Some(90) });
         assert_eq!(config.database, Path::new("latchwork-data/latchwork.db"));
     }
 
@@ -330,6 +369,15 @@ mod tests {
             let config = Settings { database_url: Some(url.to_owned()), ..Settings::default() }.resolve().unwrap();
             assert_eq!(config.database, Path::new(path));
         }
+    }
+
+    #[test]
+    fn a_default_retention_of_nothing_keeps_everything() {
+        let retention = |text| file(text).unwrap().resolve().unwrap().retention;
+        let intervals = retention("default_retention_intervals = 0");
+        assert_eq!(intervals, Retention { intervals: None, days: Some(90) });
+        assert_eq!(retention("default_retention_days = 0"), Retention { intervals: Some(10_000), days: None });
+        assert_eq!(retention("default_retention_days = 7").days, Some(7));
     }
 
     #[test]

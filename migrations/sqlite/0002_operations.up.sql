@@ -158,6 +158,10 @@ where idempotency_key is not null;
 create index idx_intervals_job on intervals (job_id, fired_at);
 -- What became of a past firing.
 create index idx_intervals_instant on intervals (job_id, scheduled_at);
+-- How many firings of a job did not run, and which jobs have history that is new. An index of all that has ended by job
+-- would have each end write a page of its own.
+create index idx_intervals_unrun on intervals (job_id) where state in ('skipped', 'coalesced', 'missed');
+create index idx_intervals_finished on intervals (finished_at, job_id) where finished_at is not null;
 -- These hold open intervals alone, however long the history is. SQLite takes them only for statements that repeat the
 -- `where` word for word.
 create index idx_intervals_open on intervals (state, priority desc, fired_at) where state in ('pending', 'running');

@@ -6,6 +6,7 @@ use crate::store::FaultyStore;
 use crate::world::World;
 use latchwork::clock::Clock;
 use latchwork::domain::ids::IncarnationId;
+use latchwork::domain::rules::Retention;
 use latchwork::engine::{Engine, EngineParts};
 use latchwork::recovery_settings::RecoverySettings;
 use latchwork::sandbox::AllowedDirectories;
@@ -63,6 +64,7 @@ impl Host {
             wakeups: wakeups.clone(),
             allowed: AllowedDirectories::new(Vec::new()),
             recovery,
+            retention: Retention::default(),
             guests: runtime.handle().clone(),
         };
         let (stop, stopped) = oneshot::channel();

@@ -8,7 +8,6 @@ use latchwork::domain::digest::Digest;
 use latchwork::domain::ids::{BackfillId, IncarnationId, IntervalId, JobId, SegmentId, TaskIndex};
 use latchwork::domain::job::Job;
 use latchwork::domain::key_quota::KeyUsage;
-use latchwork::domain::plan::Plan;
 use latchwork::domain::stage_graph::StageGraph;
 use latchwork::domain::task::Failure;
 use latchwork::domain::timestamp::Timestamp;
@@ -26,7 +25,7 @@ pub(crate) struct FaultyStore {
 /// What writes as an incarnation: nothing of it may have an effect when that has lost its lease.
 const FENCED: [&str; 8] = [
     "record",
-    "record_plan",
+    "record_plans",
     "record_plan_failure",
     "claim_pending",
     "claim_segments",
@@ -135,9 +134,7 @@ faulty! {
     advance_backfill(step: &BackfillStep, now: Timestamp) -> bool;
     claim_pending(owner: IncarnationId, now: Timestamp, limit: u32) -> Vec<IntervalId>;
     open_interval(interval: IntervalId) -> Option<OpenInterval>;
-    record_plan(
-        owner: IncarnationId, interval: IntervalId, plan: &Plan, record: PlanRecord, now: Timestamp
-    ) -> Recorded;
+    record_plans(owner: IncarnationId, plans: &[MadePlan], now: Timestamp) -> Vec<Option<Planned>>;
     record_plan_failure(
         owner: IncarnationId, interval: IntervalId, failure: &Failure, retry_at: Option<Timestamp>,
         record: PlanRecord, now: Timestamp
@@ -147,7 +144,7 @@ faulty! {
     stalled_intervals() -> Vec<(IntervalId, JobId)>;
     claimable_intervals(now: Timestamp, except: &[IntervalId], limit: u32) -> Vec<IntervalId>;
     next_wake_at() -> Option<Timestamp>;
-    claim_segments(claim: Claim) -> Vec<LeasedSegment>;
+    claim_segments(claims: &[Claim]) -> Vec<Result<Vec<LeasedSegment>>>;
     record(owner: IncarnationId, batch: &Batch, now: Timestamp) -> Recorded;
     save_checkpoints(owner: IncarnationId, saves: &[CheckpointSave], now: Timestamp) -> Vec<bool>;
     checkpoint(interval: IntervalId, index: TaskIndex) -> Option<Vec<u8>>;
@@ -171,4 +168,11 @@ faulty! {
     key(job: JobId, key: &str) -> Option<Vec<u8>>;
     list_keys(job: JobId, prefix: &str, after: Option<&str>, limit: u32) -> Vec<String>;
     key_usage(job: JobId, keys: &[String]) -> KeyUsage;
+    jobs_with_history(since: Option<Timestamp>) -> Vec<JobId>;
+    histories(jobs: &[JobId], limit: u32) -> Vec<JobHistory>;
+    remove_intervals(intervals: &[IntervalId], slice: Slice) -> Removal;
+    remove_deleted_job(job: JobId) -> bool;
+    remove_unused_versions(superseded_before: Timestamp, limit: u32) -> Vec<(String, Digest)>;
+    remove_dead_incarnations(dead_before: Timestamp) -> u64;
+    give_back_pages(pages_max: u64) -> Space;
 }

@@ -7,6 +7,7 @@ use latchwork::domain::ids::{IncarnationId, IntervalId, TaskIndex};
 use latchwork::domain::interval::IntervalState;
 use latchwork::domain::job::Job;
 use latchwork::domain::lease::LEASE_FOR;
+use latchwork::domain::rules::Retention;
 use latchwork::domain::timestamp::Timestamp;
 use latchwork::engine::{Engine, EngineParts, Recovery, Tick};
 use latchwork::recovery_settings::RecoverySettings;
@@ -53,6 +54,7 @@ impl Host {
             wakeups: wakeups.clone(),
             allowed: AllowedDirectories::new(Vec::new()),
             recovery: RECOVERY,
+            retention: Retention::default(),
             guests: tokio::runtime::Handle::current(),
         };
         let engine = Engine::start(parts).await.unwrap();

@@ -23,6 +23,13 @@ fn a_wrong_value_stops_the_start_and_names_the_variable_and_what_it_takes() {
         ("--recovery-check-interval", "RECOVERY_CHECK_INTERVAL", "5s", "a whole number of seconds from 1"),
         ("--max-recovery-attempts", "MAX_RECOVERY_ATTEMPTS", "0", "a whole number from 1"),
         ("--max-recovery-attempts", "MAX_RECOVERY_ATTEMPTS", "-1", "a whole number from 1"),
+        (
+            "--default-retention-intervals",
+            "LATCHWORK_DEFAULT_RETENTION_INTERVALS",
+            "-1",
+            "0 for any number of intervals",
+        ),
+        ("--default-retention-days", "LATCHWORK_DEFAULT_RETENTION_DAYS", "90d", "a whole number of days"),
         ("--config", "LATCHWORK_CONFIG", "/no/such/file.toml", "a TOML file"),
     ];
     for (flag, variable, value, takes) in cases {

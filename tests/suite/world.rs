@@ -9,9 +9,10 @@ use latchwork::domain::plan::{DeclaredStage, Plan};
 use latchwork::domain::rules::JobRules;
 use latchwork::domain::schedule::{Period, Schedule};
 use latchwork::domain::timestamp::Timestamp;
+use latchwork::domain::worklist::LeasedSegment;
 use latchwork::store::{
-    Claim, Incarnation, IntervalRecord, NewInterval, PlanRecord, PluginVersion, Recorded, SqliteStore, Store,
-    Triggered, Uploaded,
+    Claim, Incarnation, IntervalRecord, MadePlan, NewInterval, PlanRecord, PluginVersion, Recorded, SqliteStore, Store,
+    StoreError, Triggered, Uploaded,
 };
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
@@ -119,6 +120,25 @@ impl World {
         let interval = firing(job, Origin::Backfill { backfill: backfill.id }, fired_at);
         assert_eq!(self.trigger(&interval, None).await.unwrap(), Triggered::Started);
         interval.firing.interval
+    }
+
+    /// Records one plan, of which nothing is claimed yet.
+    pub(crate) async fn record_plan(
+        &self,
+        owner: IncarnationId,
+        interval: IntervalId,
+        plan: &Plan,
+        record: PlanRecord,
+        now: Timestamp,
+    ) -> latchwork::store::Result<Recorded> {
+        let made = MadePlan { interval, plan: plan.clone(), record, segments_max: 0 };
+        let planned = self.record_plans(owner, &[made], now).await?.pop().flatten();
+        planned.map(|planned| planned.recorded).ok_or(StoreError::LeaseLost(owner))
+    }
+
+    /// Claims segments of one interval.
+    pub(crate) async fn claim_segments(&self, claim: Claim) -> latchwork::store::Result<Vec<LeasedSegment>> {
+        self.store.claim_segments(&[claim]).await?.pop().expect("an answer to each claim")
     }
 
     /// Claims all plans that are due and records this one.

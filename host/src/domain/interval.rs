@@ -46,6 +46,11 @@ impl IntervalState {
         matches!(self, Self::Pending | Self::Running)
     }
 
+    /// Whether it is more than the record of a firing that did not run.
+    pub fn did_run(self) -> bool {
+        !matches!(self, Self::Skipped | Self::Coalesced | Self::Missed)
+    }
+
     /// The name in SQL and JSON.
     pub fn name(self) -> &'static str {
         NAMES.iter().find(|(state, _)| *state == self).expect("NAMES has every state").1

@@ -25,6 +25,7 @@ pub mod progress;
 pub mod rate;
 pub mod recovery;
 pub mod reopening;
+pub mod retention;
 pub mod retry;
 pub mod rules;
 pub mod schedule;

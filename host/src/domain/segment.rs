@@ -17,6 +17,11 @@ pub fn length_for(tasks: u32) -> u32 {
     tasks.div_ceil(SHARES).clamp(TASKS_MIN, TASKS_MAX)
 }
 
+/// How many segments of a stage of `tasks` keep so many lanes busy for a while.
+pub fn shares_for(lanes: u32, tasks: u32) -> u32 {
+    (2 * lanes).div_ceil(length_for(tasks))
+}
+
 /// Where a segment lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span {

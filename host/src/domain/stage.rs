@@ -1,6 +1,7 @@
 //! Which stages may begin, and when an interval ends.
 
 use super::interval::End;
+use super::plan::Plan;
 
 /// How far a stage is, as its segments' rows say.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,6 +58,28 @@ pub fn advance(stages: &[StageTally]) -> Advance {
     Advance::End { end: End::Failed, reason: Some(failure(stages)) }
 }
 
+/// Which stages of a fresh plan may begin, by their places: those that wait for nothing, or only for stages without
+/// tasks.
+pub fn opening(plan: &Plan) -> Vec<bool> {
+    let mut tallies: Vec<StageTally> = plan
+        .stages()
+        .iter()
+        .map(|stage| StageTally {
+            name: stage.name.clone(),
+            waits_for: stage.waits_for.clone(),
+            is_open: false,
+            unsettled_segments: u64::from(stage.tasks.min(1)),
+            failed: 0,
+        })
+        .collect();
+    while let Advance::Open(places) = advance(&tallies)
+        && !places.is_empty()
+    {
+        places.iter().for_each(|place| tallies[*place as usize].is_open = true);
+    }
+    tallies.iter().map(|tally| tally.is_open).collect()
+}
+
 fn failure(stages: &[StageTally]) -> String {
     let names =
         |stages: Vec<&StageTally>| stages.iter().map(|stage| stage.name.as_str()).collect::<Vec<_>>().join(", ");
@@ -108,5 +131,20 @@ mod tests {
     #[test]
     fn an_interval_without_tasks_succeeds() {
         assert_eq!(advance(&[]), Advance::End { end: End::Succeeded, reason: None });
+    }
+
+    #[test]
+    fn a_fresh_plan_opens_what_waits_for_nothing_and_what_waits_for_empty_stages_only() {
+        use crate::domain::plan::DeclaredStage;
+        let stage = |&(name, tasks, waits_for): &(&str, u32, &[&str])| DeclaredStage {
+            name: name.to_owned(),
+            tasks,
+            waits_for: waits_for.iter().map(|&name| name.to_owned()).collect(),
+        };
+        let opened =
+            |declared: &[(&str, u32, &[&str])]| opening(&Plan::new(declared.iter().map(stage).collect(), 1).unwrap());
+        assert_eq!(opened(&[]), [true]);
+        assert_eq!(opened(&[("a", 2, &[]), ("b", 2, &["a"]), ("c", 1, &[])]), [true, false, true]);
+        assert_eq!(opened(&[("none", 0, &[]), ("nothing", 0, &["none"]), ("b", 2, &["nothing"])]), [true, true, true]);
     }
 }

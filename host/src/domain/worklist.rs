@@ -24,6 +24,20 @@ pub struct LeasedSegment {
     pub checkpoints: BTreeSet<TaskIndex>,
 }
 
+impl LeasedSegment {
+    /// A segment that is claimed for the first time, and of which nothing has begun.
+    pub fn fresh(span: Span) -> Self {
+        Self {
+            span,
+            epoch: 1,
+            progress: Progress::none(span.length),
+            retries: BTreeMap::new(),
+            checkpoints: BTreeSet::new(),
+            suspects: BTreeSet::new(),
+        }
+    }
+}
+
 /// A task that waits for another attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retry {

@@ -5,10 +5,12 @@ use super::job_keys::JobKeys;
 use super::waits::waits;
 use crate::clock::Clock;
 use crate::domain::ids::IncarnationId;
+use crate::domain::plan::Stage;
+use crate::domain::segment;
 use crate::domain::stage_order::StageOrder;
 use crate::domain::task::{Failure, FailureKind, Outcome, TaskOutput};
 use crate::domain::timestamp::Timestamp;
-use crate::domain::worklist::{Start, Worklist};
+use crate::domain::worklist::{LeasedSegment, Start, Worklist};
 use crate::sandbox::{
     CallReport, Callable, GrantedDirectory, JobInput, KeyReader, Limits, PlanOutput, Surroundings, TaskInput, TaskSide,
 };
@@ -93,6 +95,28 @@ impl ActiveInterval {
             plugin,
             clock,
         }
+    }
+
+    /// The same interval with the stages of its plan.
+    pub(super) fn with_stages(mut self, stages: Vec<Stage>) -> Self {
+        self.total = stages.iter().map(|stage| stage.tasks).sum();
+        self.order = StageOrder::new(&stages);
+        self.open.stages = stages;
+        self
+    }
+
+    /// Takes in what a claim of at most [`Self::segments_max`] segments got.
+    pub(super) fn hold(&self, segments: Vec<LeasedSegment>) {
+        let may_have_more = segments.len() == self.segments_max() as usize;
+        let mut desk = self.desk();
+        desk.may_have_more = may_have_more;
+        segments.into_iter().for_each(|segment| desk.worklist.hold(segment));
+    }
+
+    /// How many segments keep its lanes busy for a while.
+    pub(super) fn segments_max(&self) -> u32 {
+        let tasks = self.open.stages.iter().map(|stage| stage.tasks).max().unwrap_or(1);
+        segment::shares_for(self.lanes_max(), tasks)
     }
 
     pub(super) fn desk(&self) -> MutexGuard<'_, Desk> {

@@ -6,7 +6,7 @@ use crate::sandbox::Denied;
 use crate::store::{CheckpointSave, Store};
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 use tracing::warn;
 
 /// How many checkpoints one commit takes at most; each may have a mebibyte.
@@ -28,10 +28,12 @@ impl Checkpoints {
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
         owner: IncarnationId,
+        writers: &mut JoinSet<()>,
         guests: &tokio::runtime::Handle,
-    ) -> (Self, JoinHandle<()>) {
+    ) -> Self {
         let (sender, wishes) = mpsc::unbounded_channel();
-        (Self(sender), guests.spawn(keep_all(store, clock, owner, wishes)))
+        writers.spawn_on(keep_all(store, clock, owner, wishes), guests);
+        Self(sender)
     }
 
     /// Returns when the checkpoint is durable.

@@ -5,7 +5,11 @@ use super::checkpoints::Checkpoints;
 use super::ended::EndedIntervals;
 use super::executor::Executor;
 use super::heartbeat::Heartbeat;
+use super::intake::Intake;
+use super::keeper::Keeper;
 use super::loader::Loader;
+use super::plan_recorder::PlanRecorder;
+use super::planner::Planner;
 use super::publisher::Publisher;
 use super::recorder::{Recorder, RecorderParts};
 use super::recovery::Recovery;
@@ -14,7 +18,9 @@ use super::tick;
 use super::trust::SharedTrust;
 use super::turnstile::Turnstile;
 use crate::clock::Clock;
+use crate::domain::ids::IncarnationId;
 use crate::domain::lease::HEARTBEAT_EVERY;
+use crate::domain::rules::Retention;
 use crate::domain::timestamp::Timestamp;
 use crate::recovery_settings::RecoverySettings;
 use crate::sandbox::{AllowedDirectories, PluginSource};
@@ -23,7 +29,7 @@ use crate::store::{Incarnation, Store, StoreError};
 use crate::wakeup::{Wakeup, Wakeups};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -38,6 +44,9 @@ const BACKFILL_EVERY: Duration = Duration::from_secs(5);
 
 /// `jobs.interval_progress` is current to the second.
 const PUBLISH_EVERY: Duration = Duration::from_secs(1);
+
+/// How often jobs with new history are looked at.
+const KEEP_EVERY: Duration = Duration::from_mins(1);
 
 /// What the engine works with.
 pub struct EngineParts {
@@ -55,6 +64,8 @@ pub struct EngineParts {
     pub allowed: AllowedDirectories,
     /// How interrupted intervals are treated.
     pub recovery: RecoverySettings,
+    /// How long ended intervals are kept of jobs that do not say.
+    pub retention: Retention,
     /// Where guests run.
     pub guests: tokio::runtime::Handle,
 }
@@ -65,8 +76,8 @@ pub struct Engine {
     clock: Arc<dyn Clock>,
     status: Arc<HostStatus>,
     executor: Arc<Executor>,
-    recorder: JoinHandle<()>,
-    checkpoints: JoinHandle<()>,
+    /// What writes for lanes and planners, each until nobody can hand in anything any more.
+    writers: JoinSet<()>,
     loops: JoinSet<()>,
     stop: CancellationToken,
     dethroned: CancellationToken,
@@ -75,42 +86,26 @@ pub struct Engine {
 impl Engine {
     /// Begins this incarnation, recovers what earlier ones left, and starts the loops.
     pub async fn start(parts: EngineParts) -> Result<Self, StoreError> {
-        let EngineParts { store, plugins, clock, status, wakeups, allowed, recovery, guests } = parts;
-        let owner = status.incarnation;
+        let (owner, host_id) = (parts.status.incarnation, parts.status.host_id.clone());
         let (stop, dethroned) = (CancellationToken::new(), CancellationToken::new());
-        let started_at = clock.now();
-        let trust = Arc::new(SharedTrust::new(Arc::clone(&clock), dethroned.clone()));
-        store.begin_incarnation(&Incarnation { id: owner, host_id: status.host_id.clone(), started_at }).await?;
-
-        let turnstile = Arc::<Turnstile>::default();
-        let (exchange, recorder) = Recorder::new(RecorderParts {
-            store: Arc::clone(&store),
-            clock: Arc::clone(&clock),
-            owner,
-            trust: Arc::clone(&trust),
-            turnstile: Arc::clone(&turnstile),
-            executor: wakeups.executor.clone(),
-            stop: stop.clone(),
-            dethroned: dethroned.clone(),
-        })
-        .start(&guests);
-        let (way, checkpoints) = Checkpoints::start(Arc::clone(&store), Arc::clone(&clock), owner, &guests);
-        let loader =
-            Loader { store: Arc::clone(&store), plugins, clock: Arc::clone(&clock), checkpoints: way, allowed, owner };
-        let executor = Arc::new(Executor::new(loader, exchange, turnstile, wakeups.executor.clone(), guests));
+        let started_at = parts.clock.now();
+        let trust = Arc::new(SharedTrust::new(Arc::clone(&parts.clock), dethroned.clone()));
+        parts.store.begin_incarnation(&Incarnation { id: owner, host_id, started_at }).await?;
+        let works = Works::start(&parts, owner, &trust, (&stop, &dethroned));
+        let EngineParts { store, clock, status, wakeups, recovery, retention, .. } = parts;
         let recoverer = Recovery::new(Arc::clone(&store), recovery, Arc::clone(&status), wakeups.executor.clone());
         recoverer.check_at_start(started_at).await?;
         let scheduler = Scheduler::new(Arc::clone(&store), recovery.is_enabled, wakeups.executor.clone());
         let heartbeat = Heartbeat { store: Arc::clone(&store), owner, trust, dethroned: dethroned.clone() };
         let backfiller = Backfiller::new(Arc::clone(&store), recovery.is_enabled, wakeups.executor.clone());
+        let keeper = Keeper::new(Arc::clone(&store), Arc::clone(&clock), retention);
 
         let mut engine = Self {
             store,
             clock,
             status,
-            executor: Arc::clone(&executor),
-            recorder,
-            checkpoints,
+            executor: Arc::clone(&works.executor),
+            writers: works.writers,
             loops: JoinSet::new(),
             stop,
             dethroned,
@@ -119,13 +114,14 @@ impl Engine {
         engine.spawn(scheduler, SCHEDULE_EVERY, wakeups.scheduler, engine.stop.clone());
         engine.spawn(recoverer, recovery.check_every, Wakeup::default(), engine.stop.clone());
         engine.spawn(backfiller, BACKFILL_EVERY, wakeups.backfiller, engine.stop.clone());
+        engine.spawn(keeper, KEEP_EVERY, Wakeup::default(), engine.stop.clone());
         engine.spawn(
-            Publisher { executor: Arc::clone(&executor) },
+            Publisher { executor: Arc::clone(&works.executor) },
             PUBLISH_EVERY,
             Wakeup::default(),
             engine.stop.clone(),
         );
-        engine.spawn(executor, EXECUTE_EVERY, wakeups.executor, engine.stop.clone());
+        engine.spawn(works.executor, EXECUTE_EVERY, wakeups.executor, engine.stop.clone());
         Ok(engine)
     }
 
@@ -148,14 +144,13 @@ impl Engine {
             biased;
             () = self.dethroned.cancelled() => "another host has taken over the work of this one",
             _ = self.loops.join_next() => "a loop of the engine has failed",
-            _ = &mut self.recorder => "the recorder has failed",
-            _ = &mut self.checkpoints => "what keeps checkpoints has failed",
+            _ = self.writers.join_next() => "a recorder of the engine has failed",
         }
     }
 
     /// Begins no further task, lets running ones end for at most `grace`, and gives back what is held.
     pub async fn stop(self, grace: Duration) -> Result<(), StoreError> {
-        let Self { store, clock, status, executor, mut recorder, mut checkpoints, mut loops, stop, dethroned } = self;
+        let Self { store, clock, status, executor, mut writers, mut loops, stop, dethroned } = self;
         stop.cancel();
         info!("Stopping: no new tasks; running ones have {grace:?} to end");
         tokio::select! {
@@ -166,22 +161,66 @@ impl Engine {
         executor.let_go();
         dethroned.cancel();
         while loops.join_next().await.is_some() {}
-        // The executor holds the last ways to both: without it, what has been handed in is written and they end.
+        // The executor holds the last ways to them: without it, what has been handed in is written and they end.
         drop(executor);
         let until: Timestamp = clock.now() + grace;
         tokio::select! {
             biased;
-            () = async { ended(&mut recorder).await; ended(&mut checkpoints).await } => {}
+            () = async { while writers.join_next().await.is_some() {} } => {}
             () = clock.sleep_until(until) => warn!("The last completed tasks could not be recorded; they run again"),
         }
         store.end_incarnation(status.incarnation, clock.now()).await
     }
 }
 
-/// Waits for a part of the engine that ends when nobody can hand in anything any more.
-async fn ended(part: &mut JoinHandle<()>) {
-    if !part.is_finished() {
-        // How it ended no longer matters.
-        let _ = part.await;
+/// The parts that run tasks and write for them, joined to each other.
+struct Works {
+    executor: Arc<Executor>,
+    writers: JoinSet<()>,
+}
+
+impl Works {
+    fn start(
+        parts: &EngineParts,
+        owner: IncarnationId,
+        trust: &Arc<SharedTrust>,
+        (stop, dethroned): (&CancellationToken, &CancellationToken),
+    ) -> Self {
+        let (store, clock, guests) = (&parts.store, &parts.clock, &parts.guests);
+        let (executor, turnstile) = (&parts.wakeups.executor, Arc::<Turnstile>::default());
+        let mut writers = JoinSet::new();
+        let recorder = Recorder::new(RecorderParts {
+            store: Arc::clone(store),
+            clock: Arc::clone(clock),
+            owner,
+            trust: Arc::clone(trust),
+            turnstile: Arc::clone(&turnstile),
+            executor: executor.clone(),
+            stop: stop.clone(),
+            dethroned: dethroned.clone(),
+        })
+        .start(&mut writers, guests);
+        let checkpoints = Checkpoints::start(Arc::clone(store), Arc::clone(clock), owner, &mut writers, guests);
+        let plans = PlanRecorder { store: Arc::clone(store), clock: Arc::clone(clock), owner };
+        let plans = plans.start(&mut writers, guests);
+        let loader = Loader {
+            store: Arc::clone(store),
+            plugins: Arc::clone(&parts.plugins),
+            clock: Arc::clone(clock),
+            checkpoints,
+            allowed: parts.allowed.clone(),
+            owner,
+        };
+        let intake = Intake {
+            loader: Arc::new(loader),
+            planner: Planner { plans, clock: Arc::clone(clock) },
+            recorder,
+            turnstile,
+            guests: guests.clone(),
+            clock: Arc::clone(clock),
+            active: Arc::default(),
+        };
+        let executor = Arc::new(Executor::new(Arc::clone(store), owner, intake, executor.clone()));
+        Self { executor, writers }
     }
 }

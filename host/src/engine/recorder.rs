@@ -14,9 +14,10 @@ use crate::domain::worklist::{Settlement, Start};
 use crate::sandbox::CallReport;
 use crate::store::{Batch, Recorded, RefusedKeys, Store, TaskRecord};
 use crate::wakeup::Wakeup;
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::sync::{Arc, Weak};
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -80,6 +81,7 @@ pub(super) struct RecorderParts {
 pub(super) struct Round {
     pub(super) batch: Batch,
     pub(super) intervals: Vec<Arc<ActiveInterval>>,
+    known: HashSet<IntervalId>,
     replies: Vec<Reply>,
     has_retries: bool,
     /// Whether a lane ended although it had a task to begin, so that the executor must see who begins when.
@@ -120,10 +122,11 @@ impl Recorder {
     /// Starts recording; it ends when the last [`Exchange`] is gone.
     ///
     /// It runs among the guests: a lane and the recorder then wake each other on one thread, and not across two.
-    pub(super) fn start(self, guests: &tokio::runtime::Handle) -> (Exchange, tokio::task::JoinHandle<()>) {
+    pub(super) fn start(self, writers: &mut JoinSet<()>, guests: &tokio::runtime::Handle) -> Exchange {
         let (sender, asks) = mpsc::unbounded_channel();
         let exchange = Exchange { asks: sender, trust: Arc::clone(&self.trust) };
-        (exchange, guests.spawn(self.run(asks)))
+        writers.spawn_on(self.run(asks), guests);
+        exchange
     }
 
     async fn run(mut self, mut asks: mpsc::UnboundedReceiver<Ask>) {
@@ -146,7 +149,7 @@ impl Recorder {
             if next.is_none() {
                 interval.desk().lanes -= 1;
             }
-            if !round.intervals.iter().any(|known| Arc::ptr_eq(known, &interval)) {
+            if round.known.insert(interval.open.id) {
                 round.intervals.push(Arc::clone(&interval));
             }
             round.replies.push(Reply { interval, lane: reply, next });
@@ -278,8 +281,8 @@ impl Round {
     /// An interval without tracking writes no progress: its segments are written when they end, or together with what
     /// a task left, since that must name the lease.
     fn leave_out_untracked(&mut self) {
-        let have_records: BTreeSet<_> = self.batch.tasks.iter().map(|task| task.interval).collect();
-        let untracked: Vec<_> = self
+        let have_records: HashSet<_> = self.batch.tasks.iter().map(|task| task.interval).collect();
+        let untracked: HashSet<_> = self
             .intervals
             .iter()
             .filter(|interval| !interval.open.is_tracked)

@@ -3,12 +3,14 @@
 //! The only folder that names sqlx. Knows nothing of wasm, HTTP or of when its methods are called.
 
 mod error;
+mod keeping;
 mod kept;
 mod operations;
 mod records;
 mod sqlite;
 
 pub use error::StoreError;
+pub use keeping::*;
 pub use kept::*;
 pub use operations::*;
 pub use records::*;
@@ -19,7 +21,6 @@ use crate::domain::digest::Digest;
 use crate::domain::ids::{BackfillId, IncarnationId, IntervalId, JobId, SegmentId, TaskIndex};
 use crate::domain::job::Job;
 use crate::domain::key_quota::KeyUsage;
-use crate::domain::plan::Plan;
 use crate::domain::stage_graph::StageGraph;
 use crate::domain::task::Failure;
 use crate::domain::timestamp::Timestamp;
@@ -133,22 +134,23 @@ pub trait Store: Send + Sync {
     /// False where another host was faster or, for a step that fires, a live interval of the job is open.
     async fn advance_backfill(&self, step: &BackfillStep, now: Timestamp) -> Result<bool>;
 
-    /// Takes intervals that need a plan, those of the highest priority first and the oldest among these; those that `owner` has taken before are among them.
-    /// A dead incarnation gets none.
+    /// Takes intervals that need a plan, those of the highest priority first and the oldest among these, and answers with
+    /// those that `owner` has taken before, too, so that none is forgotten. A dead incarnation gets none.
     async fn claim_pending(&self, owner: IncarnationId, now: Timestamp, limit: u32) -> Result<Vec<IntervalId>>;
 
     /// What a host needs to work on an interval; none where it has ended.
     async fn open_interval(&self, interval: IntervalId) -> Result<Option<OpenInterval>>;
 
-    /// Records a plan, what it wrote and its segments; an interval without tasks ends with it.
-    async fn record_plan(
+    /// Records plans, what they wrote and their segments, in one transaction; intervals without tasks end with it. The
+    /// first free segments are the owner's at once, unless it is dead.
+    ///
+    /// Answers in their order: none where the owner no longer holds the interval, of which nothing is written then.
+    async fn record_plans(
         &self,
         owner: IncarnationId,
-        interval: IntervalId,
-        plan: &Plan,
-        record: PlanRecord,
+        plans: &[MadePlan],
         now: Timestamp,
-    ) -> Result<Recorded>;
+    ) -> Result<Vec<Option<Planned>>>;
 
     /// Records that a plan failed: it is tried again at `retry_at`, or the interval fails.
     async fn record_plan_failure(
@@ -179,9 +181,10 @@ pub trait Store: Send + Sync {
     /// When the next waiting segment or plan is due, or an interval is overdue.
     async fn next_wake_at(&self) -> Result<Option<Timestamp>>;
 
-    /// Takes free segments, and waiting ones that are due; none where there are none. `LeaseLost` where the owner is
-    /// dead: what it is not given is not there for it.
-    async fn claim_segments(&self, claim: Claim) -> Result<Vec<LeasedSegment>>;
+    /// Takes free segments, and waiting ones that are due, for many intervals in one transaction, and answers in their
+    /// order. Where an interval's segments are `Unreadable`, none of them is taken. `LeaseLost` where the owner is dead:
+    /// what it is not given is not there for it.
+    async fn claim_segments(&self, claims: &[Claim]) -> Result<Vec<Result<Vec<LeasedSegment>>>>;
 
     /// Writes what has gathered: all of it, or nothing and `LeaseLost` where one of the segments is no longer held, or
     /// where a task's interval has no segment in the batch. `KeysOverQuota` where tasks wrote more to keys than their
@@ -286,4 +289,30 @@ pub trait Store: Send + Sync {
 
     /// What all keys of a job take, and what these among them take.
     async fn key_usage(&self, job: JobId, keys: &[String]) -> Result<KeyUsage>;
+
+    /// Jobs of which something may be to remove: those with an interval that has ended since an instant, or all that have
+    /// any interval, and the deleted.
+    async fn jobs_with_history(&self, since: Option<Timestamp>) -> Result<Vec<JobId>>;
+
+    /// How many ended intervals each job has, and the oldest `limit` of them. Damaged jobs are left out and reported.
+    async fn histories(&self, jobs: &[JobId], limit: u32) -> Result<Vec<JobHistory>>;
+
+    /// Removes a slice of ended intervals and of all that belongs to them; to be asked again until it is done. Leaves
+    /// open ones, and those whose place an open one takes or whose end fired one. Others that refer to them no longer do.
+    async fn remove_intervals(&self, intervals: &[IntervalId], slice: Slice) -> Result<Removal>;
+
+    /// Removes a deleted job that has no interval any more; jobs that fired at its end no longer do. False where that
+    /// cannot be.
+    async fn remove_deleted_job(&self, job: JobId) -> Result<bool>;
+
+    /// Removes at most `limit` versions that another of their name has taken the place of before an instant, and to which
+    /// no interval is pinned; their bytes go where no name has them.
+    async fn remove_unused_versions(&self, superseded_before: Timestamp, limit: u32) -> Result<Vec<(String, Digest)>>;
+
+    /// Removes incarnations that were dead before an instant and hold nothing.
+    async fn remove_dead_incarnations(&self, dead_before: Timestamp) -> Result<u64>;
+
+    /// Gives up to so many free pages back to the file system, keeps the log of writes from growing for ever, and tells
+    /// what is left.
+    async fn give_back_pages(&self, pages_max: u64) -> Result<Space>;
 }

@@ -5,12 +5,12 @@ use crate::domain::firing::{StillOpen, Verdict};
 use crate::domain::ids::{BackfillId, IncarnationId, IntervalId, JobId, TaskIndex};
 use crate::domain::interval::{Firing, IntervalState};
 use crate::domain::job::{Counts, Job, WorkSpec};
-use crate::domain::plan::Stage;
+use crate::domain::plan::{Plan, Stage};
 use crate::domain::recovery::Casualty;
 use crate::domain::rules::QUEUE_MAX;
 use crate::domain::task::{Event, Failure, KeyWrites, LogLine};
 use crate::domain::timestamp::Timestamp;
-use crate::domain::worklist::SegmentUpdate;
+use crate::domain::worklist::{LeasedSegment, SegmentUpdate};
 
 /// One start of a host.
 #[derive(Debug, Clone)]
@@ -197,6 +197,28 @@ pub struct Recorded {
     pub ended: Vec<(IntervalId, JobId, IntervalState)>,
     /// Whether it opened stages, so that there are segments to claim.
     pub has_opened: bool,
+}
+
+/// A plan that has been made and is to be recorded.
+#[derive(Debug)]
+pub struct MadePlan {
+    /// The interval.
+    pub interval: IntervalId,
+    /// Its plan.
+    pub plan: Plan,
+    /// What the plan leaves.
+    pub record: PlanRecord,
+    /// How many segments its maker claims with it, at most.
+    pub segments_max: u32,
+}
+
+/// What the recording of a plan led to.
+#[derive(Debug)]
+pub struct Planned {
+    /// The interval's end, where it has nothing to do, and whether stages were opened.
+    pub recorded: Recorded,
+    /// The segments that are its maker's from now on.
+    pub segments: Vec<LeasedSegment>,
 }
 
 /// What a plan leaves.

@@ -1,5 +1,6 @@
 //! Who works on which segment.
 
+use super::raw;
 use crate::hands::Hands;
 use crate::world::{START, World, at, manual_job, tasks_only};
 use latchwork::domain::ids::TaskIndex;
@@ -27,7 +28,8 @@ async fn claims_at_the_same_time_share_the_segments_without_overlap() {
         let (store, owner) = (std::sync::Arc::clone(&world.store), world.host(&format!("host {number}"), START).await);
         claims.spawn(async move {
             let claim = Claim { owner, interval, reopened: 0, limit: 5, now: START };
-            store.claim_segments(claim).await.unwrap().iter().map(|segment| segment.span.number).collect::<Vec<_>>()
+            let claimed = store.claim_segments(&[claim]).await.unwrap().pop().unwrap();
+            claimed.unwrap().iter().map(|segment| segment.span.number).collect::<Vec<_>>()
         });
     }
     let mut claimed = claims.join_all().await.concat();
@@ -133,4 +135,20 @@ async fn the_dead_claim_nothing() {
     }
     assert_eq!(world.claim(living, interval, at(30), 9).await, [0]);
     assert_eq!(world.claim_pending(living, at(30), 9).await.unwrap(), [pending]);
+}
+
+#[tokio::test]
+async fn claims_that_share_a_commit_are_answered_in_their_order_and_a_damaged_interval_fails_alone() {
+    let world = World::new().await;
+    let owner = world.host("a", START).await;
+    let (sound, damaged, other) =
+        (world.interval_of(owner, 70).await, world.interval_of(owner, 1).await, world.interval_of(owner, 1).await);
+    let damage = sqlx::query("update segments set done = x'ffff' where interval_id = ?");
+    damage.bind(damaged.to_string()).execute(&mut raw(&world).await).await.unwrap();
+    let claims = [sound, damaged, other].map(|interval| Claim { owner, interval, reopened: 0, limit: 9, now: START });
+    let claimed = world.store.claim_segments(&claims).await.unwrap();
+    let counts: Vec<_> = claimed.iter().map(|segments| segments.as_ref().map(Vec::len).ok()).collect();
+    assert_eq!(counts, [Some(2), None, Some(1)]);
+    assert!(matches!(claimed[1], Err(StoreError::Unreadable { .. })));
+    assert_eq!(world.claimable_intervals(START, &[], 9).await.unwrap(), [damaged], "none of its segments was taken");
 }

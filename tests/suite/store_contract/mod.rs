@@ -12,6 +12,7 @@ mod fallback;
 mod firing;
 mod incarnations;
 mod jobs;
+mod keeping;
 mod kept;
 mod keys;
 mod operations;

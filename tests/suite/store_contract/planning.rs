@@ -5,9 +5,11 @@ use crate::hands::failure;
 use crate::world::{START, World, at, manual_job, no_writes, stages, tasks_only};
 use latchwork::domain::ids::{IncarnationId, IntervalId, JobId};
 use latchwork::domain::interval::IntervalState;
+use latchwork::domain::plan::Plan;
 use latchwork::domain::task::{Event, FailureKind, LogLevel, LogLine};
 use latchwork::domain::timestamp::Timestamp;
-use latchwork::store::{PlanRecord, Result};
+use latchwork::domain::worklist::LeasedSegment;
+use latchwork::store::{Claim, MadePlan, PlanRecord, Result};
 
 fn writes(message: &str) -> PlanRecord {
     let line = LogLine { at: at(1), level: LogLevel::Warn, message: message.to_owned() };
@@ -143,4 +145,54 @@ async fn only_who_claimed_a_plan_records_it_and_only_once() {
     world.record_plan(owner, interval, &tasks_only(1), no_writes(), at(3)).await.unwrap();
     assert!(is_lease_lost(world.record_plan(owner, interval, &tasks_only(2), no_writes(), at(4)).await));
     assert_eq!(world.counts(interval).await.total, 1);
+}
+
+fn made(interval: IntervalId, plan: Plan, segments_max: u32) -> MadePlan {
+    MadePlan { interval, plan, record: no_writes(), segments_max }
+}
+
+#[tokio::test]
+async fn plans_that_are_recorded_together_fail_alone() {
+    let world = World::new().await;
+    let owner = world.host("a", START).await;
+    let job = world.keep(manual_job()).await;
+    let [first, second, third] = [at(1), at(2), at(3)].map(|fired_at| world.fire_job(job, fired_at));
+    let (first, second, third) = (first.await, second.await, third.await);
+    assert_eq!(world.claim_pending(owner, at(3), 9).await.unwrap(), [first, second, third]);
+    world.abandon(second, "enough", None, at(4)).await.unwrap();
+    let plans = [first, second, third].map(|interval| made(interval, tasks_only(1), 0));
+    let planned = world.record_plans(owner, &plans, at(5)).await.unwrap();
+    assert_eq!(planned.iter().map(Option::is_some).collect::<Vec<_>>(), [true, false, true]);
+    assert_eq!(world.claimable_intervals(at(5), &[], 9).await.unwrap(), [first, third]);
+    assert!(world.stages(second).await.unwrap().is_empty(), "nothing of it was written");
+}
+
+#[tokio::test]
+async fn the_maker_of_a_plan_holds_its_first_segments_at_once() {
+    let world = World::new().await;
+    let (owner, _, interval) = claimed(&world).await;
+    let plan = stages(&[("fetch", 130, &[]), ("merge", 70, &["fetch"]), ("notes", 70, &[])]);
+    let spans = plan.segments();
+    let planned = world.record_plans(owner, &[made(interval, plan, 4)], at(2)).await.unwrap();
+    let planned = planned.into_iter().next().flatten().unwrap();
+    let numbers: Vec<u32> = planned.segments.iter().map(|segment| segment.span.number).collect();
+    assert_eq!(numbers, [0, 1, 2, 5], "those of a stage that waits are passed over");
+    let expected = [0, 1, 2, 5].map(|number: usize| LeasedSegment::fresh(spans[number]));
+    assert_eq!(planned.segments, expected);
+    assert_eq!(world.claim(owner, interval, at(2), 9).await, [6], "what was left to claim");
+
+    world.end_incarnation(owner, at(3)).await.unwrap();
+    let heir = world.host("b", at(3)).await;
+    let claim = Claim { owner: heir, interval, reopened: 0, limit: 1, now: at(3) };
+    assert_eq!(world.claim_segments(claim).await.unwrap()[0].epoch, 2, "the first lease counted");
+}
+
+#[tokio::test]
+async fn a_maker_whose_lease_has_run_out_holds_nothing() {
+    let world = World::new().await;
+    let (owner, _, interval) = claimed(&world).await;
+    let planned = world.record_plans(owner, &[made(interval, tasks_only(1), 9)], at(60)).await.unwrap();
+    assert!(planned.into_iter().next().flatten().unwrap().segments.is_empty());
+    let heir = world.host("b", at(60)).await;
+    assert_eq!(world.claim(heir, interval, at(60), 9).await, [0]);
 }

@@ -8,8 +8,7 @@ use crate::domain::timestamp::Timestamp;
 use crate::domain::worklist::{LeasedSegment, Retry};
 use crate::store::{Claim, Result, StoreError};
 use sqlx::sqlite::{SqlitePool, SqliteRow};
-use sqlx::{Row as _, SqliteConnection};
-use std::collections::{BTreeMap, BTreeSet};
+use sqlx::{Connection as _, Row as _, SqliteConnection};
 
 // SQLite uses a partial index only where the statement repeats the index's `where`: `state = 'running'` alone would
 // walk the whole history.
@@ -58,29 +57,53 @@ pub(super) async fn next_wake_at(pool: &SqlitePool) -> Result<Option<Timestamp>>
     Ok(next.map(Timestamp::from_ms))
 }
 
-pub(super) async fn claim(store: &SqliteStore, claim: Claim) -> Result<Vec<LeasedSegment>> {
+pub(super) async fn claim(store: &SqliteStore, claims: &[Claim]) -> Result<Vec<Result<Vec<LeasedSegment>>>> {
     let mut tx = store.begin().await?;
+    let mut claimed = Vec::new();
+    for claim in claims {
+        // A savepoint of its own, so that a damaged interval does not take the others along.
+        let mut part = tx.begin().await?;
+        match claim_one(&mut part, claim).await {
+            Ok(segments) => {
+                part.commit().await?;
+                claimed.push(Ok(segments));
+            }
+            Err(damage @ StoreError::Unreadable { .. }) => {
+                part.rollback().await?;
+                claimed.push(Err(damage));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    let is_nothing = claimed.iter().all(|segments| segments.as_ref().is_ok_and(Vec::is_empty));
+    if let Some(Claim { owner, now, .. }) = claims.first()
+        && is_nothing
+        && !incarnations::is_alive(&mut tx, *owner, *now).await?
+    {
+        return Err(StoreError::LeaseLost(*owner));
+    }
+    tx.commit().await?;
+    Ok(claimed)
+}
+
+async fn claim_one(connection: &mut SqliteConnection, claim: &Claim) -> Result<Vec<LeasedSegment>> {
     let rows = sqlx::query(CLAIM)
         .bind(claim.owner.to_string())
         .bind(claim.interval.to_string())
         .bind(claim.now.ms())
         .bind(claim.limit)
         .bind(claim.reopened)
-        .fetch_all(&mut *tx)
+        .fetch_all(&mut *connection)
         .await?;
-    if rows.is_empty() && !incarnations::is_alive(&mut tx, claim.owner, claim.now).await? {
-        return Err(StoreError::LeaseLost(claim.owner));
-    }
     let mut segments = Vec::new();
     for row in &rows {
         let mut segment = leased(row)?;
         if segment.epoch > 1 {
-            read_marks(&mut tx, claim.interval, &mut segment).await?;
-            read_checkpointed(&mut tx, claim.interval, &mut segment).await?;
+            read_marks(connection, claim.interval, &mut segment).await?;
+            read_checkpointed(connection, claim.interval, &mut segment).await?;
         }
         segments.push(segment);
     }
-    tx.commit().await?;
     Ok(segments)
 }
 
@@ -91,14 +114,8 @@ fn leased(row: &SqliteRow) -> Result<LeasedSegment> {
         first: number(row, "first_index")?,
         length: number(row, "length")?,
     };
-    Ok(LeasedSegment {
-        span,
-        epoch: number(row, "epoch")?,
-        progress: progress::read(row)?,
-        retries: BTreeMap::new(),
-        suspects: BTreeSet::new(),
-        checkpoints: BTreeSet::new(),
-    })
+    let fresh = LeasedSegment::fresh(span);
+    Ok(LeasedSegment { epoch: number(row, "epoch")?, progress: progress::read(row)?, ..fresh })
 }
 
 /// Reads which of a segment's tasks wait for a retry, and which must run alone.

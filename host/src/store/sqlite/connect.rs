@@ -1,8 +1,10 @@
 //! Opens the file, alone.
 
-use super::{SqliteStore, migrations};
+use super::{SqliteStore, migrations, space};
 use crate::store::{Result, StoreError};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{
+    SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -10,6 +12,10 @@ use std::time::Duration;
 
 /// Connections that only read: pages, key lookups, the engine's questions.
 const READERS: u32 = 4;
+
+/// What the writer keeps of the file in memory, as SQLite takes it: 64 MiB in KiB, negated. SQLite's own 2 MiB do not hold
+/// the last pages of each index of many jobs with a long history.
+const CACHE: &str = "-65536";
 
 /// An exclusive lock on the file `DATABASE.lock`; the operating system frees it when the process ends, however it ends.
 pub(super) struct FileLock {
@@ -20,8 +26,11 @@ impl SqliteStore {
     /// Opens the database and brings its schema to this version. `InUse` where another host has it open.
     pub async fn open(path: &Path) -> Result<Self> {
         let (options, lock) = prepare(path)?;
-        migrations::apply(&options).await?;
-        let writer = pool(1, options.clone()).await?;
+        // Counts when the file is made; one that was made without it keeps its free pages for what comes. Asked for by a
+        // connection that only reads it would be refused.
+        let writing = options.clone().auto_vacuum(SqliteAutoVacuum::Incremental).pragma("cache_size", CACHE);
+        migrations::apply(&writing).await?;
+        let writer = pool(1, writing).await?;
         let reader = pool(READERS, options.read_only(true)).await?;
         Ok(Self { writer, reader, _lock: lock })
     }
@@ -41,6 +50,7 @@ fn prepare(path: &Path) -> Result<(SqliteConnectOptions, FileLock)> {
         .filename(&path)
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
+        .pragma("journal_size_limit", space::LOG_BYTES_MAX.to_string())
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(Duration::from_secs(10));

@@ -6,6 +6,7 @@ use crate::domain::lease::LEASE_FOR;
 use crate::domain::timestamp::Timestamp;
 use crate::store::{Incarnation, Result, StoreError};
 use sqlx::SqliteConnection;
+use sqlx::sqlite::SqlitePool;
 
 pub(super) const COUNT_DUPLICATES: &str = "update intervals set duplicates = duplicates + held.running from \
     (select interval_id, sum(running_count) as running from segments where owner = ? group by interval_id) as held \
@@ -68,4 +69,13 @@ pub(super) async fn is_alive(
     let alive = sqlx::query("select id from incarnations where id = ? and ended_at is null and expires_at >= ?");
     let alive = alive.bind(incarnation.to_string()).bind(now.ms()).fetch_optional(connection).await?;
     Ok(alive.is_some())
+}
+
+pub(super) const REMOVE_DEAD: &str = "delete from incarnations where coalesce(ended_at, expires_at) < ? \
+    and not exists (select 1 from segments where owner is not null and owner = incarnations.id) \
+    and not exists (select 1 from intervals \
+      where state in ('pending', 'running') and state = 'pending' and owner = incarnations.id)";
+
+pub(super) async fn remove_dead(pool: &SqlitePool, dead_before: Timestamp) -> Result<u64> {
+    Ok(sqlx::query(REMOVE_DEAD).bind(dead_before.ms()).execute(pool).await?.rows_affected())
 }

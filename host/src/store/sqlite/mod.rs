@@ -15,6 +15,7 @@ mod hot;
 mod incarnations;
 mod intervals;
 mod jobs;
+mod keeping;
 mod keys;
 mod migrations;
 mod open;
@@ -27,13 +28,16 @@ mod progress;
 mod queue;
 mod record;
 mod recovery;
+mod removal;
 mod reopen;
 mod rows;
 mod schedule;
+mod space;
 mod transitions;
 mod upgrade;
 mod warning;
 
+use super::keeping::*;
 use super::kept::*;
 use super::operations::*;
 use super::records::*;
@@ -43,7 +47,6 @@ use crate::domain::digest::Digest;
 use crate::domain::ids::{BackfillId, IncarnationId, IntervalId, JobId, SegmentId, TaskIndex};
 use crate::domain::job::Job;
 use crate::domain::key_quota::KeyUsage;
-use crate::domain::plan::Plan;
 use crate::domain::stage_graph::StageGraph;
 use crate::domain::task::Failure;
 use crate::domain::timestamp::Timestamp;
@@ -185,22 +188,20 @@ impl Store for SqliteStore {
     }
 
     async fn claim_pending(&self, owner: IncarnationId, now: Timestamp, limit: u32) -> Result<Vec<IntervalId>> {
-        planning::claim(&self.writer, owner, now, limit).await
+        planning::claim(self, owner, now, limit).await
     }
 
     async fn open_interval(&self, interval: IntervalId) -> Result<Option<OpenInterval>> {
         open::one(&self.reader, interval).await
     }
 
-    async fn record_plan(
+    async fn record_plans(
         &self,
         owner: IncarnationId,
-        interval: IntervalId,
-        plan: &Plan,
-        record: PlanRecord,
+        plans: &[MadePlan],
         now: Timestamp,
-    ) -> Result<Recorded> {
-        planning::record(self, owner, interval, plan, record, now).await
+    ) -> Result<Vec<Option<Planned>>> {
+        planning::record(self, owner, plans, now).await
     }
 
     async fn record_plan_failure(
@@ -235,8 +236,8 @@ impl Store for SqliteStore {
         claims::next_wake_at(&self.reader).await
     }
 
-    async fn claim_segments(&self, claim: Claim) -> Result<Vec<LeasedSegment>> {
-        claims::claim(self, claim).await
+    async fn claim_segments(&self, claims: &[Claim]) -> Result<Vec<Result<Vec<LeasedSegment>>>> {
+        claims::claim(self, claims).await
     }
 
     async fn record(&self, owner: IncarnationId, batch: &Batch, now: Timestamp) -> Result<Recorded> {
@@ -351,5 +352,33 @@ impl Store for SqliteStore {
 
     async fn key_usage(&self, job: JobId, keys: &[String]) -> Result<KeyUsage> {
         keys::usage(&self.reader, job, keys).await
+    }
+
+    async fn jobs_with_history(&self, since: Option<Timestamp>) -> Result<Vec<JobId>> {
+        keeping::jobs(&self.reader, since).await
+    }
+
+    async fn histories(&self, jobs: &[JobId], limit: u32) -> Result<Vec<JobHistory>> {
+        keeping::histories(&self.reader, jobs, limit).await
+    }
+
+    async fn remove_intervals(&self, intervals: &[IntervalId], slice: Slice) -> Result<Removal> {
+        removal::intervals(self, intervals, slice).await
+    }
+
+    async fn remove_deleted_job(&self, job: JobId) -> Result<bool> {
+        removal::deleted_job(self, job).await
+    }
+
+    async fn remove_unused_versions(&self, superseded_before: Timestamp, limit: u32) -> Result<Vec<(String, Digest)>> {
+        plugins::remove_unused(self, superseded_before, limit).await
+    }
+
+    async fn remove_dead_incarnations(&self, dead_before: Timestamp) -> Result<u64> {
+        incarnations::remove_dead(&self.writer, dead_before).await
+    }
+
+    async fn give_back_pages(&self, pages_max: u64) -> Result<Space> {
+        space::give_back(&self.writer, pages_max).await
     }
 }

@@ -3,18 +3,25 @@
 use super::rows::{instant, number, parsed};
 use super::{jobs, progress};
 use crate::domain::ids::IntervalId;
+use crate::domain::interval::IntervalState;
 use crate::store::{OpenInterval, Result};
 use sqlx::Row as _;
 use sqlx::sqlite::SqlitePool;
 
+pub(super) const OPEN: &str = "select intervals.*, jobs.name as job_name, jobs.workspace_id \
+    from intervals join jobs on jobs.id = job_id \
+    where intervals.id = ? and intervals.state in ('pending', 'running')";
+
 pub(super) async fn one(pool: &SqlitePool, interval: IntervalId) -> Result<Option<OpenInterval>> {
     let mut connection = pool.acquire().await?;
-    let row = sqlx::query(
-        "select i.*, j.name as job_name, j.workspace_id from intervals i join jobs j on j.id = i.job_id \
-         where i.id = ? and i.state in ('pending', 'running')",
-    );
-    let Some(row) = row.bind(interval.to_string()).fetch_optional(&mut *connection).await? else { return Ok(None) };
-    let stages = progress::stages(&mut connection, interval).await?;
+    let Some(row) = sqlx::query(OPEN).bind(interval.to_string()).fetch_optional(&mut *connection).await? else {
+        return Ok(None);
+    };
+    let stages = match parsed::<IntervalState>(&row, "state")? {
+        // It has no plan yet.
+        IntervalState::Pending => Vec::new(),
+        _ => progress::stages(&mut connection, interval).await?,
+    };
     Ok(Some(OpenInterval {
         id: interval,
         job: parsed(&row, "job_id")?,

@@ -5,104 +5,159 @@ use super::rows::{json, number, parsed, to_json};
 use super::{SqliteStore, events, keys, overdue, transitions};
 use crate::domain::ids::{IncarnationId, IntervalId, JobId};
 use crate::domain::interval::{IntervalEvent, IntervalState};
-use crate::domain::plan::Plan;
+use crate::domain::stage;
 use crate::domain::task::Failure;
 use crate::domain::timestamp::Timestamp;
-use crate::store::{PlanRecord, Recorded, RefusedKeys, Result, StoreError};
+use crate::domain::worklist::LeasedSegment;
+use crate::store::{MadePlan, PlanRecord, Planned, Recorded, RefusedKeys, Result, StoreError};
+use serde::Serialize;
 use sqlx::SqliteConnection;
-use sqlx::sqlite::SqlitePool;
+use std::collections::BTreeMap;
 
 pub(super) const CLAIM: &str = "update intervals set owner = ?1, plan_at = null where id in (\
       select id from intervals where state in ('pending', 'running') and state = 'pending' \
-      and is_queued = false and (owner is null or owner = ?1) and (plan_at is null or plan_at <= ?2) \
+      and is_queued = false and owner is null and (plan_at is null or plan_at <= ?2) \
       order by priority desc, fired_at limit ?3) \
     and exists (select 1 from incarnations where id = ?1 and ended_at is null and expires_at >= ?2) returning id";
 
+pub(super) const CLAIMED: &str = "select id from intervals \
+    where state in ('pending', 'running') and state = 'pending' and owner = ?1 \
+    and exists (select 1 from incarnations where id = ?1 and ended_at is null and expires_at >= ?2) \
+    order by priority desc, fired_at";
+
+pub(super) const IS_ALIVE: &str =
+    "select exists (select 1 from incarnations where id = ? and ended_at is null and expires_at >= ?)";
+
+/// For all plans of a commit at once: each statement is a way to the thread of the database and back.
+pub(super) const BEGIN: &str = "update intervals \
+    set state = ?1, owner = null, total = made.total, started_at = ?2, reason = null \
+    from (select value ->> 0 as id, value ->> 1 as total from json_each(?3)) as made \
+    where intervals.id = made.id and intervals.owner = ?4 and intervals.state = 'pending' \
+    returning intervals.id, job_id, plan_attempts, policy";
+
+const INSERT_STAGES: &str = "insert into stages (interval_id, number, name, first_index, tasks, waits_for, is_open) \
+    select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6 from json_each(?)";
+
+const INSERT_SEGMENTS: &str = "insert into segments (interval_id, number, stage, first_index, length, state, owner, epoch) \
+    select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7 \
+    from json_each(?)";
+
 pub(super) async fn claim(
-    pool: &SqlitePool,
+    store: &SqliteStore,
     owner: IncarnationId,
     now: Timestamp,
     limit: u32,
 ) -> Result<Vec<IntervalId>> {
-    let rows = sqlx::query(CLAIM);
-    let rows = rows.bind(owner.to_string()).bind(now.ms()).bind(limit).fetch_all(pool).await?;
-    rows.iter().map(|row| parsed(row, "id")).collect()
+    let id = owner.to_string();
+    // Taken before and not to be written again; with them none is forgotten whose plan could not be recorded.
+    let held = sqlx::query(CLAIMED).bind(&id).bind(now.ms()).fetch_all(&store.reader).await?;
+    let new = sqlx::query(CLAIM).bind(&id).bind(now.ms()).bind(limit).fetch_all(&store.writer).await?;
+    held.iter().chain(&new).map(|row| parsed(row, "id")).collect()
 }
 
 pub(super) async fn record(
     store: &SqliteStore,
     owner: IncarnationId,
-    interval: IntervalId,
-    plan: &Plan,
-    record: PlanRecord,
+    plans: &[MadePlan],
     now: Timestamp,
-) -> Result<Recorded> {
+) -> Result<Vec<Option<Planned>>> {
     let mut tx = store.begin().await?;
-    let attempt = begin(&mut tx, owner, interval, plan.total(), now).await?;
-    keep_writes(&mut tx, interval, attempt, &record).await?;
-    insert_stages(&mut tx, interval, plan).await?;
-    let advanced = transitions::advance(&mut tx, interval, now).await?;
+    let is_alive: bool =
+        sqlx::query_scalar(IS_ALIVE).bind(owner.to_string()).bind(now.ms()).fetch_one(&mut *tx).await?;
+    let begun = begin(&mut tx, owner, plans, now).await?;
+    let owner = is_alive.then_some(owner);
+    let (mut stages, mut segments) = (Vec::new(), Vec::new());
+    let mut planned = Vec::new();
+    for made in plans {
+        let Some(attempt) = begun.get(&made.interval) else {
+            planned.push(None);
+            continue;
+        };
+        keep_writes(&mut tx, made.interval, *attempt, &made.record).await?;
+        let is_open = stage::opening(&made.plan);
+        stages.extend(stage_rows(made, &is_open));
+        let leased = segment_rows(made, &is_open, owner, &mut segments);
+        let recorded = Recorded { has_opened: made.plan.total() > 0, ..Recorded::default() };
+        planned.push(Some(Planned { recorded, segments: leased }));
+    }
+    sqlx::query(INSERT_STAGES).bind(to_json(&stages)).execute(&mut *tx).await?;
+    sqlx::query(INSERT_SEGMENTS).bind(to_json(&segments)).execute(&mut *tx).await?;
+    for (made, planned) in plans.iter().zip(&mut planned) {
+        if made.plan.total() == 0
+            && let Some(planned) = planned
+        {
+            // Nothing to do: it ends with its plan.
+            let advanced = transitions::advance(&mut tx, made.interval, now).await?;
+            planned.recorded = recorded([(made.interval, advanced)]);
+        }
+    }
     tx.commit().await?;
-    Ok(recorded([(interval, advanced)]))
+    Ok(planned)
 }
 
-/// Moves the interval on, and tells which attempt at a plan this was.
+/// Moves the intervals on, and tells which attempt at a plan this was of each; those that the owner no longer holds are
+/// not among them.
 async fn begin(
     connection: &mut SqliteConnection,
     owner: IncarnationId,
-    interval: IntervalId,
-    total: u32,
+    plans: &[MadePlan],
     now: Timestamp,
-) -> Result<u32> {
+) -> Result<BTreeMap<IntervalId, u32>> {
     let state = IntervalState::Pending.next(IntervalEvent::Planned).expect("a pending interval takes a plan");
-    let row = sqlx::query(
-        "update intervals set state = ?, owner = null, total = ?, started_at = ?, reason = null \
-         where id = ? and owner = ? and state = 'pending' returning job_id, plan_attempts, policy",
-    )
-    .bind(state.name())
-    .bind(total)
-    .bind(now.ms())
-    .bind(interval.to_string())
-    .bind(owner.to_string())
-    .fetch_optional(&mut *connection)
-    .await?;
-    let row = row.ok_or(StoreError::LeaseLost(owner))?;
-    let (job, failed): (JobId, u32) = (parsed(&row, "job_id")?, number(&row, "plan_attempts")?);
-    overdue::set_deadline(connection, interval, &json(&row, "policy")?, now).await?;
-    transitions::show_next_open(connection, job).await?;
-    Ok(failed + 1)
+    let totals: Vec<_> = plans.iter().map(|made| (made.interval, made.plan.total())).collect();
+    let rows = sqlx::query(BEGIN)
+        .bind(state.name())
+        .bind(now.ms())
+        .bind(to_json(&totals))
+        .bind(owner.to_string())
+        .fetch_all(&mut *connection)
+        .await?;
+    let (mut begun, mut jobs) = (BTreeMap::new(), Vec::<JobId>::new());
+    for row in &rows {
+        let (interval, failed): (IntervalId, u32) = (parsed(row, "id")?, number(row, "plan_attempts")?);
+        overdue::set_deadline(connection, interval, &json(row, "policy")?, now).await?;
+        jobs.push(parsed(row, "job_id")?);
+        begun.insert(interval, failed + 1);
+    }
+    transitions::show_next_open_of_each(connection, &jobs).await?;
+    Ok(begun)
 }
 
-async fn insert_stages(connection: &mut SqliteConnection, interval: IntervalId, plan: &Plan) -> Result<()> {
-    let id = interval.to_string();
-    for (number, stage) in (0u32..).zip(plan.stages()) {
-        sqlx::query(
-            "insert into stages (interval_id, number, name, first_index, tasks, waits_for, is_open) \
-             values (?, ?, ?, ?, ?, ?, false)",
-        )
-        .bind(&id)
-        .bind(number)
-        .bind(&stage.name)
-        .bind(stage.first)
-        .bind(stage.tasks)
-        .bind(to_json(&stage.waits_for))
-        .execute(&mut *connection)
-        .await?;
+/// The columns of [`INSERT_STAGES`].
+fn stage_rows(made: &MadePlan, is_open: &[bool]) -> Vec<impl Serialize + use<>> {
+    let rows = (0u32..).zip(made.plan.stages().iter().zip(is_open));
+    rows.map(|(number, (stage, is_open))| {
+        let (first, tasks, waits_for) = (stage.first, stage.tasks, stage.waits_for.clone());
+        (made.interval, number, stage.name.clone(), first, tasks, waits_for, u8::from(*is_open))
+    })
+    .collect()
+}
+
+/// The columns of [`INSERT_SEGMENTS`].
+type SegmentRow = (IntervalId, u32, u32, u32, u32, &'static str, Option<IncarnationId>, u32);
+
+/// Adds the rows of all segments, and answers with the first of open stages, which are the owner's at once: no claim of
+/// theirs needs a commit of its own.
+fn segment_rows(
+    made: &MadePlan,
+    is_open: &[bool],
+    owner: Option<IncarnationId>,
+    rows: &mut Vec<SegmentRow>,
+) -> Vec<LeasedSegment> {
+    let mut leased = Vec::new();
+    for span in made.plan.segments() {
+        let owner = owner.filter(|_| is_open[span.stage as usize] && leased.len() < made.segments_max as usize);
+        let (state, epoch) = match (is_open[span.stage as usize], owner) {
+            (false, _) => ("blocked", 0),
+            (true, None) => ("free", 0),
+            (true, Some(_)) => ("leased", 1),
+        };
+        if owner.is_some() {
+            leased.push(LeasedSegment::fresh(span));
+        }
+        rows.push((made.interval, span.number, span.stage, span.first, span.length, state, owner, epoch));
     }
-    for span in plan.segments() {
-        sqlx::query(
-            "insert into segments (interval_id, number, stage, first_index, length, state) \
-             values (?, ?, ?, ?, ?, 'blocked')",
-        )
-        .bind(&id)
-        .bind(span.number)
-        .bind(span.stage)
-        .bind(span.first)
-        .bind(span.length)
-        .execute(&mut *connection)
-        .await?;
-    }
-    Ok(())
+    leased
 }
 
 pub(super) async fn record_failure(

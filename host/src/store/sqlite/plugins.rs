@@ -3,7 +3,9 @@
 use super::rows::{instant, json, number, parsed, to_json};
 use super::{SqliteStore, upgrade};
 use crate::domain::digest::Digest;
+use crate::domain::timestamp::Timestamp;
 use crate::store::{PluginVersion, Result, Uploaded, VersionDeletion};
+use sqlx::Row as _;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 
 pub(super) async fn put(store: &SqliteStore, version: &PluginVersion, wasm: &[u8]) -> Result<Uploaded> {
@@ -86,8 +88,35 @@ pub(super) async fn delete(store: &SqliteStore, name: &str, digest: &Digest) -> 
     Ok(if deleted.rows_affected() == 1 { VersionDeletion::Deleted } else { VersionDeletion::Unknown })
 }
 
+/// Walks the versions, which are few, and asks for each whether an interval is pinned to it.
+pub(super) const REMOVE_UNUSED: &str = "delete from plugins where rowid in (\
+      select old.rowid from plugins as old \
+      where exists (select 1 from plugins as newer where newer.name = old.name \
+        and newer.uploaded_at > old.uploaded_at and newer.uploaded_at < ?1) \
+      and not exists (select 1 from intervals where intervals.digest = old.digest) limit ?2) returning name, digest";
+
+pub(super) async fn remove_unused(
+    store: &SqliteStore,
+    superseded_before: Timestamp,
+    limit: u32,
+) -> Result<Vec<(String, Digest)>> {
+    let mut tx = store.begin().await?;
+    let rows = sqlx::query(REMOVE_UNUSED).bind(superseded_before.ms()).bind(limit).fetch_all(&mut *tx).await?;
+    let removed =
+        rows.iter().map(|row| Ok((row.try_get("name")?, parsed(row, "digest")?))).collect::<Result<Vec<_>>>()?;
+    sqlx::query(
+        "delete from components where rowid in (select rowid from components \
+         where digest not in (select digest from plugins) and not exists (select 1 from intervals \
+           where intervals.digest = components.digest and state in ('pending', 'running')) limit ?)",
+    )
+    .bind(limit)
+    .execute(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    Ok(removed)
+}
+
 fn version(row: &SqliteRow) -> Result<PluginVersion> {
-    use sqlx::Row as _;
     Ok(PluginVersion {
         name: row.try_get("name")?,
         digest: parsed(row, "digest")?,

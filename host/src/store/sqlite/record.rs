@@ -1,5 +1,6 @@
 //! The commit that makes completions count.
 
+use super::rows::to_json;
 use super::transitions::{self, Advanced};
 use super::{SqliteStore, checkpoints, events, keys, outputs};
 use crate::domain::ids::{IncarnationId, IntervalId, TaskIndex};
@@ -25,14 +26,12 @@ pub(super) async fn record(
         return Ok(Recorded::default());
     }
     // Only a segment's row tells who holds the lease; what a task left must not pass it by.
-    let is_fenced = |task: &TaskRecord| batch.segments.iter().any(|(interval, _)| *interval == task.interval);
-    if !batch.tasks.iter().all(is_fenced) {
+    let fenced: BTreeSet<IntervalId> = batch.segments.iter().map(|(interval, _)| *interval).collect();
+    if !batch.tasks.iter().all(|task| fenced.contains(&task.interval)) {
         return Err(StoreError::LeaseLost(owner));
     }
     let mut tx = store.begin().await?;
-    for (interval, update) in &batch.segments {
-        write_segment(&mut tx, owner, *interval, update).await?;
-    }
+    write_segments(&mut tx, owner, &batch.segments).await?;
     let mut refused = Vec::new();
     for task in &batch.tasks {
         refused.extend(write_task(&mut tx, task).await?);
@@ -65,6 +64,92 @@ pub(super) fn recorded(advanced: impl IntoIterator<Item = (IntervalId, Advanced)
     recorded
 }
 
+/// Many segments at once: each statement is a way to the thread of the database and back. The indices on `state` are left
+/// alone as long as it does not change. The index is named, or SQLite walks all that the owner holds
+/// and for each of them all that is written.
+pub(super) const WRITE_LEASED: &str = "update segments indexed by sqlite_autoindex_segments_1 \
+    set done = unhex(new.done), failed = unhex(new.failed), \
+    running = unhex(new.running), done_count = new.done_count, failed_count = new.failed_count, \
+    running_count = new.running_count, revision = new.revision \
+    from (select value ->> 0 as interval_id, value ->> 1 as number, value ->> 2 as done, value ->> 3 as failed, \
+      value ->> 4 as running, value ->> 5 as done_count, value ->> 6 as failed_count, value ->> 7 as running_count, \
+      value ->> 8 as revision, value ->> 9 as epoch from json_each(?1)) as new \
+    where segments.interval_id = new.interval_id and segments.number = new.number and segments.owner = ?2 \
+      and segments.epoch = new.epoch";
+
+pub(super) const WRITE_LET_GO: &str = "update segments indexed by sqlite_autoindex_segments_1 \
+    set done = unhex(new.done), failed = unhex(new.failed), \
+    running = unhex(new.running), done_count = new.done_count, failed_count = new.failed_count, \
+    running_count = new.running_count, revision = new.revision, state = new.state, wake_at = new.wake_at, owner = null \
+    from (select value ->> 0 as interval_id, value ->> 1 as number, value ->> 2 as done, value ->> 3 as failed, \
+      value ->> 4 as running, value ->> 5 as done_count, value ->> 6 as failed_count, value ->> 7 as running_count, \
+      value ->> 8 as revision, value ->> 9 as epoch, value ->> 10 as state, value ->> 11 as wake_at \
+      from json_each(?1)) as new \
+    where segments.interval_id = new.interval_id and segments.number = new.number and segments.owner = ?2 \
+      and segments.epoch = new.epoch";
+
+/// How a segment is written in JSON, in the order of the statements.
+type SegmentRow = (IntervalId, u32, String, String, String, u32, u32, u32, i64, u32, &'static str, Option<i64>);
+
+/// Writes segments' rows; `LeaseLost` where the owner no longer holds one of them.
+async fn write_segments(
+    connection: &mut SqliteConnection,
+    owner: IncarnationId,
+    segments: &[(IntervalId, SegmentUpdate)],
+) -> Result<()> {
+    let is_leased = |update: &SegmentUpdate| matches!(update.state, SegmentState::Leased { .. });
+    for (statement, leased) in [(WRITE_LEASED, true), (WRITE_LET_GO, false)] {
+        let segments: Vec<_> = segments.iter().filter(|(_, update)| is_leased(update) == leased).collect();
+        match segments[..] {
+            [] => {}
+            [(interval, update)] => write_segment(connection, owner, *interval, update).await?,
+            _ => {
+                let rows: Vec<SegmentRow> = segments.iter().map(|(interval, update)| row(*interval, update)).collect();
+                let statement = sqlx::query(statement).bind(to_json(&rows)).bind(owner.to_string());
+                if statement.execute(&mut *connection).await?.rows_affected() != segments.len() as u64 {
+                    return Err(StoreError::LeaseLost(owner));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn row(interval: IntervalId, update: &SegmentUpdate) -> SegmentRow {
+    let progress = &update.progress;
+    let (done, failed, running) = (progress.done(), progress.failed(), progress.running());
+    let (state, wake_at) = columns(update.state);
+    (
+        interval,
+        update.number,
+        hex::encode(done.to_bytes()),
+        hex::encode(failed.to_bytes()),
+        hex::encode(running.to_bytes()),
+        done.count(),
+        failed.count(),
+        running.count(),
+        revision(update),
+        update.epoch,
+        state,
+        wake_at,
+    )
+}
+
+fn revision(update: &SegmentUpdate) -> i64 {
+    i64::try_from(update.revision).unwrap_or(i64::MAX)
+}
+
+/// The name of a state, and when a waiting segment wakes.
+fn columns(state: SegmentState) -> (&'static str, Option<i64>) {
+    match state {
+        SegmentState::Leased { .. } => ("leased", None),
+        SegmentState::Done => ("done", None),
+        SegmentState::Waiting { until } => ("waiting", Some(until.ms())),
+        SegmentState::Free => ("free", None),
+        SegmentState::Blocked => ("blocked", None),
+    }
+}
+
 /// Writes one segment's row; `LeaseLost` where the owner no longer holds it.
 async fn write_segment(
     connection: &mut SqliteConnection,
@@ -92,13 +177,10 @@ async fn write_segment(
         .bind(progress.done().count())
         .bind(progress.failed().count())
         .bind(progress.running().count())
-        .bind(i64::try_from(update.revision).unwrap_or(i64::MAX));
-    let statement = match update.state {
-        SegmentState::Leased { .. } => statement,
-        SegmentState::Done => statement.bind("done").bind(None::<i64>),
-        SegmentState::Waiting { until } => statement.bind("waiting").bind(Some(until.ms())),
-        SegmentState::Free => statement.bind("free").bind(None::<i64>),
-        SegmentState::Blocked => statement.bind("blocked").bind(None::<i64>),
+        .bind(revision(update));
+    let statement = match (update.state, columns(update.state)) {
+        (SegmentState::Leased { .. }, _) => statement,
+        (_, (state, wake_at)) => statement.bind(state).bind(wake_at),
     };
     let statement = statement.bind(interval.to_string()).bind(update.number).bind(owner.to_string()).bind(update.epoch);
     let written = statement.execute(connection).await?;

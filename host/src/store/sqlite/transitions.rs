@@ -1,7 +1,7 @@
 //! Changes of an interval's state; each goes through the domain's transition function.
 
 use super::ends::{self, EndedInterval};
-use super::rows::{json, number, parsed};
+use super::rows::{json, number, parsed, to_json};
 use super::{checkpoints, fallback, progress, queue, warning};
 use crate::domain::cut;
 use crate::domain::ids::{IntervalId, JobId};
@@ -139,6 +139,19 @@ pub(super) const SHOW_NEXT_OPEN: &str = "update jobs \
 /// Points the job at its latest open interval.
 pub(super) async fn show_next_open(connection: &mut SqliteConnection, job: JobId) -> Result<()> {
     sqlx::query(SHOW_NEXT_OPEN).bind(job.to_string()).execute(connection).await?;
+    Ok(())
+}
+
+/// The same for many jobs in one statement.
+pub(super) const SHOW_NEXT_OPEN_OF_EACH: &str = "update jobs \
+    set (current_interval_id, interval_started_at, interval_progress) = (\
+      select id, started_at, case when id = jobs.current_interval_id then jobs.interval_progress end from intervals \
+      where job_id = jobs.id and state in ('pending', 'running') and is_queued = false order by fired_at desc, id desc limit 1) \
+    where id in (select value from json_each(?))";
+
+/// Points each of the jobs at its latest open interval.
+pub(super) async fn show_next_open_of_each(connection: &mut SqliteConnection, jobs: &[JobId]) -> Result<()> {
+    sqlx::query(SHOW_NEXT_OPEN_OF_EACH).bind(to_json(&jobs)).execute(connection).await?;
     Ok(())
 }
 

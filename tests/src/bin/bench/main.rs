@@ -1,7 +1,10 @@
 //! The figures that the project claims, measured in one run and printed as ratios: machines are noisy.
 #![expect(clippy::print_stdout, reason = "it is what a benchmark is for")]
 
+mod history;
 mod recovery;
+mod rounds;
+mod schedule;
 mod size;
 mod throughput;
 mod workshop;
@@ -24,6 +27,12 @@ fn main() -> Result<()> {
     }
     if is_wanted("recovery") {
         host.block_on(recovery::measure(guests.handle(), ROUNDS))?;
+    }
+    if is_wanted("history") {
+        host.block_on(history::measure(guests.handle()))?;
+    }
+    if is_wanted("schedule") {
+        host.block_on(schedule::measure(guests.handle()))?;
     }
     guests.shutdown_background();
     Ok(())

@@ -8,7 +8,7 @@ use latchwork::domain::ids::{IncarnationId, IntervalId, TaskIndex};
 use latchwork::domain::job::{Access, DirectoryGrant, Grants, WorkSpec};
 use latchwork::domain::plan::Plan;
 use latchwork::domain::worklist::{Settlement, Worklist};
-use latchwork::store::{Batch, Claim, Incarnation, PlanRecord, Store};
+use latchwork::store::{Batch, Incarnation, MadePlan, PlanRecord, Store};
 use std::time::{Duration, UNIX_EPOCH};
 
 pub(crate) async fn measure(guests: &tokio::runtime::Handle, rounds: usize) -> Result<()> {
@@ -57,12 +57,10 @@ async fn crash_midway(store: &dyn Store, interval: IntervalId, tasks: u32, compl
     store.begin_incarnation(&Incarnation { id: owner, host_id: "bench".to_owned(), started_at: now }).await?;
     store.claim_pending(owner, now, 1).await?;
     let plan = Plan::new(Vec::new(), tasks)?;
-    let nothing = PlanRecord::default();
-    store.record_plan(owner, interval, &plan, nothing, now).await?;
+    let made = MadePlan { interval, plan, record: PlanRecord::default(), segments_max: u32::MAX };
+    let planned = store.record_plans(owner, &[made], now).await?.pop().flatten().context("the plan is recorded")?;
     let mut worklist = Worklist::new(owner);
-    for segment in store.claim_segments(Claim { owner, interval, reopened: 0, limit: u32::MAX, now }).await? {
-        worklist.hold(segment);
-    }
+    planned.segments.into_iter().for_each(|segment| worklist.hold(segment));
     for index in 0..completed {
         worklist.start_next(now).context("there are tasks left")?;
         worklist.settle(TaskIndex(index), Settlement::Completed);

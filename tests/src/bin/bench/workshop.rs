@@ -6,7 +6,7 @@ use latchwork::domain::digest::Digest;
 use latchwork::domain::ids::{IncarnationId, IntervalId, JobId};
 use latchwork::domain::interval::{Firing, Origin};
 use latchwork::domain::job::{DEFAULT_WORKSPACE, Grants, Job, JobSpec, Policy, WorkSpec};
-use latchwork::domain::rules::JobRules;
+use latchwork::domain::rules::{JobRules, Retention};
 use latchwork::domain::schedule::Schedule;
 use latchwork::engine::{Engine, EngineParts};
 use latchwork::recovery_settings::RecoverySettings;
@@ -14,6 +14,8 @@ use latchwork::sandbox::{AllowedDirectories, PluginSource, Sandbox};
 use latchwork::status::HostStatus;
 use latchwork::store::{IntervalRecord, NewInterval, PluginVersion, SqliteStore, Store};
 use latchwork::wakeup::Wakeups;
+use sqlx::ConnectOptions as _;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,11 +58,21 @@ impl Workshop {
         Ok(Arc::new(SqliteStore::open(&self.path("bench.db")).await?))
     }
 
+    /// The rows of the file, past the store.
+    pub(crate) async fn rows(&self) -> Result<SqliteConnection> {
+        Ok(SqliteConnectOptions::new().filename(self.path("bench.db")).connect().await?)
+    }
+
     /// Starts the engine as a host would, on behalf of the same host as before.
     pub(crate) async fn start(&self, store: &Arc<dyn Store>) -> Result<Engine> {
+        self.start_with(store, Arc::clone(&self.sandbox) as Arc<dyn PluginSource>).await
+    }
+
+    /// The same with plugins from another place.
+    pub(crate) async fn start_with(&self, store: &Arc<dyn Store>, plugins: Arc<dyn PluginSource>) -> Result<Engine> {
         let parts = EngineParts {
             store: Arc::clone(store),
-            plugins: Arc::clone(&self.sandbox) as Arc<dyn PluginSource>,
+            plugins,
             clock: Arc::new(SystemClock),
             status: Arc::new(HostStatus::new(HOST.to_owned(), IncarnationId::generate())),
             wakeups: self.wakeups.clone(),
@@ -71,6 +83,7 @@ impl Workshop {
                 check_every: Duration::from_secs(5),
                 attempts_max: 3,
             },
+            retention: Retention::default(),
             guests: self.guests.clone(),
         };
         Ok(Engine::start(parts).await?)
