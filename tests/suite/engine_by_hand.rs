@@ -43,8 +43,18 @@ impl Host {
 
     /// A host whose plugins come from somewhere else.
     pub(crate) async fn with(world: World, host_id: &str, plugins: Arc<dyn PluginSource>) -> Self {
+        Self::born_as(IncarnationId::generate(), world, host_id, plugins).await
+    }
+
+    /// The same as a known incarnation.
+    pub(crate) async fn born_as(
+        incarnation: IncarnationId,
+        world: World,
+        host_id: &str,
+        plugins: Arc<dyn PluginSource>,
+    ) -> Self {
         let clock = Arc::new(ManualClock::at(START));
-        let status = Arc::new(HostStatus::new(host_id.to_owned(), IncarnationId::generate()));
+        let status = Arc::new(HostStatus::new(host_id.to_owned(), incarnation));
         let wakeups = Wakeups::default();
         let parts = EngineParts {
             store: Arc::clone(&world.store),

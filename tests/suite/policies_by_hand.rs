@@ -2,11 +2,12 @@
 
 use crate::actors::Actors;
 use crate::engine_by_hand::{Host, eventually};
-use crate::world::{START, World, manual_job, no_writes, tasks_only};
+use crate::world::{START, World, manual_job, tasks_only};
 use latchwork::clock::Clock as _;
-use latchwork::domain::ids::IntervalId;
+use latchwork::domain::ids::{IncarnationId, IntervalId};
 use latchwork::domain::interval::IntervalState;
 use latchwork::domain::job::{Job, MaxFailed};
+use sqlx::Connection as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -121,7 +122,6 @@ async fn intervals_that_have_enough_to_do_hide_no_other() {
 }
 
 async fn damage(host: &Host, interval: IntervalId) {
-    use sqlx::Connection as _;
     let url = format!("sqlite:{}", host.world.database().display());
     let mut connection = sqlx::SqliteConnection::connect(&url).await.unwrap();
     let ruin = sqlx::query("update stages set waits_for = 'ruin' where interval_id = ?").bind(interval.to_string());
@@ -152,14 +152,17 @@ async fn an_interval_whose_end_cannot_be_read_is_replaced_and_holds_up_no_other(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn segments_of_a_claim_whose_answer_was_lost_are_given_back_and_run() {
-    let (host, _) = host().await;
-    let owner = host.status.incarnation;
-    // What a store does that commits and then fails: the rows name this host, which knows nothing of it.
-    let interval = host.world.fire_job(host.world.keep(job("quick", 70, 4)).await, START).await;
-    assert_eq!(host.world.claim_pending(owner, START, 9).await.unwrap(), [interval]);
-    host.world.record_plan(owner, interval, &tasks_only(70), no_writes(), START).await.unwrap();
-    assert_eq!(host.world.claim(owner, interval, START, 9).await, [0, 1]);
-    host.clock.advance(Duration::from_secs(10));
+    let world = World::new().await;
+    let interval = world.fire_job(world.keep(job("quick", 70, 4)).await, START).await;
+    let before = world.host("b", START).await;
+    world.plan(before, interval, &tasks_only(70)).await;
+    assert_eq!(world.claim(before, interval, START, 9).await, [0, 1]);
+    // What a store does that commits and then fails: the rows name a host that knows nothing of it.
+    let (owner, url) = (IncarnationId::generate(), format!("sqlite:{}", world.database().display()));
+    let hand_over = sqlx::query("update segments set owner = ?").bind(owner.to_string());
+    let mut connection = sqlx::SqliteConnection::connect(&url).await.unwrap();
+    assert_eq!(hand_over.execute(&mut connection).await.unwrap().rows_affected(), 2);
+    let host = Host::born_as(owner, world, "a", Arc::new(Actors::new())).await;
     let view = host.ended(interval).await;
     assert_eq!((view.state, view.counts.completed, view.duplicates), (IntervalState::Succeeded, 70, 0));
     host.stop().await;

@@ -9,7 +9,7 @@ use latchwork::domain::ids::IntervalId;
 use latchwork::domain::interval::{IntervalState, Origin};
 use latchwork::domain::rules::Retention;
 use latchwork::domain::schedule::Count;
-use latchwork::store::{FiringDecision, Removal, Slice};
+use latchwork::store::{FiringDecision, JobDeletion, Removal, Slice};
 
 const ALL: Slice = Slice { rows: u32::MAX, bytes: u32::MAX };
 const KEEP_ALL: Retention = Retention { intervals: None, days: None };
@@ -125,12 +125,14 @@ async fn only_a_deleted_job_without_intervals_is_removed() {
     after.spec.after = Some(latchwork::domain::rules::After { job, end: latchwork::domain::rules::AfterEnd::Success });
     let after = mill.world.keep(after).await;
     assert!(!mill.world.remove_deleted_job(job).await.unwrap(), "it is not deleted");
-    mill.world.delete_job(job, mill.now).await.unwrap();
+    for job in [after, job] {
+        assert_eq!(mill.world.delete_job(job, mill.now).await.unwrap(), JobDeletion::Deleted);
+    }
     assert!(!mill.world.remove_deleted_job(job).await.unwrap(), "it has an interval");
     mill.world.remove_intervals(&intervals, ALL).await.unwrap();
     assert!(mill.world.remove_deleted_job(job).await.unwrap());
     assert!(!mill.world.remove_deleted_job(job).await.unwrap(), "it is gone");
-    assert!(mill.world.job(after).await.unwrap().unwrap().spec.after.is_none());
+    assert!(mill.world.remove_deleted_job(after).await.unwrap(), "what waited for it can go, too");
 }
 
 #[tokio::test]
