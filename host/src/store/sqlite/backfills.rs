@@ -1,7 +1,7 @@
 //! Past ranges of schedules that are run again.
 
 use super::rows::{instant, maybe_instant, number, parsed, readable, to_word, word};
-use super::{SqliteStore, firing, jobs, transitions};
+use super::{SqliteStore, closing, firing, jobs};
 use crate::domain::backfill::{Backfill, BackfillState, History, PRIORITY};
 use crate::domain::ids::{BackfillId, JobId};
 use crate::domain::interval::IntervalEvent;
@@ -96,7 +96,7 @@ pub(super) async fn cancel(store: &SqliteStore, backfill: BackfillId, now: Times
     );
     let reason = format!("backfill {backfill} was cancelled");
     for row in open.bind(backfill.to_string()).fetch_all(&mut *tx).await? {
-        transitions::close(&mut tx, parsed(&row, "id")?, IntervalEvent::Cancelled, Some(&reason), now).await?;
+        closing::close(&mut tx, parsed(&row, "id")?, IntervalEvent::Cancelled, Some(&reason), now).await?;
     }
     tx.commit().await?;
     Ok(true)

@@ -1,7 +1,7 @@
 //! What the end of an interval means for its job, and for the jobs that wait for it.
 
 use super::rows::{json, maybe_parsed, number, parsed, to_json, word};
-use super::{firing, queue, transitions};
+use super::{closing, firing, queue, transitions};
 use crate::domain::chain::{self, Follower, Following};
 use crate::domain::ids::{IntervalId, JobId};
 use crate::domain::interval::{Firing, IntervalEvent, IntervalState, Origin};
@@ -131,7 +131,7 @@ async fn cancel_open(
     );
     let reason = format!("interval {successor} of the job fired and takes its place (overlap)");
     for row in open.bind(job.to_string()).fetch_all(&mut *connection).await? {
-        transitions::close(connection, parsed(&row, "id")?, IntervalEvent::Cancelled, Some(&reason), now).await?;
+        closing::close(connection, parsed(&row, "id")?, IntervalEvent::Cancelled, Some(&reason), now).await?;
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! From due jobs to intervals.
 
 use super::rows::{json, readable, to_json};
-use super::{SqliteStore, jobs, queue, transitions};
+use super::{SqliteStore, closing, jobs, queue, transitions};
 use crate::domain::firing::{Cancellation, Run, StillOpen, UnrunFiring};
 use crate::domain::ids::{IntervalId, JobId};
 use crate::domain::interval::{IntervalEvent, Origin};
@@ -9,8 +9,8 @@ use crate::domain::job::Grants;
 use crate::domain::timestamp::Timestamp;
 use crate::store::{DueJob, FiringDecision, NewInterval, Result, STILL_OPEN_MAX, StoreError};
 use serde::Deserialize;
-use sqlx::SqliteConnection;
-use sqlx::sqlite::SqlitePool;
+use sqlx::sqlite::{SqlitePool, SqliteRow};
+use sqlx::{Row as _, SqliteConnection};
 
 /// Each job with its open intervals: with those of backfills left out, which yield to live firings.
 pub(super) const DUE: &str = "select jobs.*, (\
@@ -92,8 +92,7 @@ async fn fire_one(connection: &mut SqliteConnection, decision: &FiringDecision) 
     for Cancellation { interval, reason } in &verdict.cancels {
         // It may have ended since the decision.
         if transitions::is_open(connection, *interval).await? {
-            transitions::close(connection, *interval, IntervalEvent::Cancelled, Some(reason), decision.decided_at)
-                .await?;
+            closing::close(connection, *interval, IntervalEvent::Cancelled, Some(reason), decision.decided_at).await?;
         }
     }
     for firing in &verdict.unrun {
@@ -112,14 +111,16 @@ async fn fire_one(connection: &mut SqliteConnection, decision: &FiringDecision) 
         // What they wait for may have ended since the decision.
         queue::release(connection, *job).await?;
     }
-    transitions::show_next_open(connection, *job).await?;
+    if verdict.runs.iter().any(|run| run.waits.is_some()) || verdict.runs.is_empty() {
+        transitions::show_next_open(connection, *job).await?;
+    }
     Ok(are_all_new)
 }
 
 /// Inserts an interval; where its plugin has no version, it fails at once. False where there is no such job, or where
 /// the firing is kept already.
 pub(super) async fn insert(connection: &mut SqliteConnection, interval: &NewInterval, now: Timestamp) -> Result<bool> {
-    let is_inserted = match interval.firing.origin {
+    let inserted = match interval.firing.origin {
         Origin::Schedule | Origin::Trigger | Origin::Backfill { .. } | Origin::Chain { .. } => {
             insert_firing(connection, interval).await?
         }
@@ -127,13 +128,29 @@ pub(super) async fn insert(connection: &mut SqliteConnection, interval: &NewInte
             insert_replacement(connection, interval, replaces).await?
         }
     };
-    fail_without_plugin(connection, interval.firing.interval, now).await?;
+    if let Some(Inserted { lacks_plugin: true }) = inserted {
+        let reason = "no version of the job's plugin is uploaded";
+        let event = IntervalEvent::PlanFailed;
+        closing::close(connection, interval.firing.interval, event, Some(reason), now).await?;
+    }
     transitions::show_next_open(connection, interval.firing.job).await?;
-    Ok(is_inserted)
+    Ok(inserted.is_some())
+}
+
+/// A new row.
+struct Inserted {
+    /// Whether it is pinned to no version, as there is none.
+    lacks_plugin: bool,
+}
+
+impl Inserted {
+    fn read(row: &SqliteRow) -> Result<Self> {
+        Ok(Self { lacks_plugin: row.try_get("lacks_plugin")? })
+    }
 }
 
 /// With its own copy of the job's work, pinned to the plugin's current version.
-async fn insert_firing(connection: &mut SqliteConnection, interval: &NewInterval) -> Result<bool> {
+async fn insert_firing(connection: &mut SqliteConnection, interval: &NewInterval) -> Result<Option<Inserted>> {
     let firing = interval.firing;
     let (caused_by, backfill) = match firing.origin {
         Origin::Chain { caused_by } => (Some(caused_by.to_string()), None),
@@ -147,7 +164,8 @@ async fn insert_firing(connection: &mut SqliteConnection, interval: &NewInterval
            (select digest from plugins where name = jobs.plugin order by uploaded_at desc, digest limit 1), \
            ?, ?, ?, coalesce(policy ->> 'priority', 0), tasks, policy, grants, payload \
          from jobs where id = ? and is_deleted = false \
-         on conflict (job_id, scheduled_at) where origin = 'schedule' do nothing",
+         on conflict (job_id, scheduled_at) where origin = 'schedule' do nothing \
+         returning digest is null as lacks_plugin",
     )
     .bind(firing.interval.to_string())
     .bind(firing.origin.name())
@@ -157,9 +175,9 @@ async fn insert_firing(connection: &mut SqliteConnection, interval: &NewInterval
     .bind(firing.scheduled_at.ms())
     .bind(firing.fired_at.ms())
     .bind(firing.job.to_string())
-    .execute(connection)
+    .fetch_optional(connection)
     .await?;
-    Ok(inserted.rows_affected() == 1)
+    inserted.as_ref().map(Inserted::read).transpose()
 }
 
 /// With the work, the instant and, but for an upgrade, the version of the interval that it replaces: the job may have
@@ -168,7 +186,7 @@ async fn insert_replacement(
     connection: &mut SqliteConnection,
     interval: &NewInterval,
     replaces: IntervalId,
-) -> Result<bool> {
+) -> Result<Option<Inserted>> {
     let firing = interval.firing;
     let inserted = sqlx::query(
         "insert into intervals (id, job_id, state, origin, replaces, backfill_id, digest, is_tracked, scheduled_at, \
@@ -178,25 +196,17 @@ async fn insert_replacement(
              (select digest from plugins where name = jobs.plugin order by uploaded_at desc, digest limit 1)), \
            ?3, old.scheduled_at, ?4, old.priority, old.tasks, old.policy, old.grants, old.payload \
          from intervals as old join jobs on jobs.id = old.job_id \
-         where old.id = ?5 and jobs.is_deleted = false and (old.is_tracked or ?2 <> 'fallback')",
+         where old.id = ?5 and jobs.is_deleted = false and (old.is_tracked or ?2 <> 'fallback') \
+         returning digest is null as lacks_plugin",
     )
     .bind(firing.interval.to_string())
     .bind(firing.origin.name())
     .bind(interval.is_tracked)
     .bind(firing.fired_at.ms())
     .bind(replaces.to_string())
-    .execute(connection)
+    .fetch_optional(connection)
     .await?;
-    Ok(inserted.rows_affected() == 1)
-}
-
-async fn fail_without_plugin(connection: &mut SqliteConnection, interval: IntervalId, now: Timestamp) -> Result<()> {
-    let lacks = sqlx::query("select id from intervals where id = ? and state = 'pending' and digest is null");
-    if lacks.bind(interval.to_string()).fetch_optional(&mut *connection).await?.is_some() {
-        let reason = "no version of the job's plugin is uploaded";
-        transitions::close(connection, interval, IntervalEvent::PlanFailed, Some(reason), now).await?;
-    }
-    Ok(())
+    inserted.as_ref().map(Inserted::read).transpose()
 }
 
 pub(super) async fn insert_unrun(connection: &mut SqliteConnection, job: JobId, firing: &UnrunFiring) -> Result<()> {

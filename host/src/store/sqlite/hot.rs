@@ -2,8 +2,8 @@
 //! carries them out: none may walk a table that grows with the history.
 
 use super::{
-    SqliteStore, backfills, checkpoints, claims, doubt, ends, events, firing, graph, incarnations, keeping, keys, open,
-    outputs, overdue, planning, progress, queue, record, recovery, removal, transitions, warning,
+    SqliteStore, backfills, checkpoints, claims, closing, doubt, ends, events, firing, graph, incarnations, keeping,
+    keys, open, outputs, overdue, planning, progress, queue, record, recovery, removal, transitions, warning,
 };
 
 impl SqliteStore {
@@ -54,6 +54,7 @@ impl SqliteStore {
         ("plans of an end", incarnations::FREE_PLANS),
         ("keys", keys::LIST),
         ("followers", ends::FOLLOWERS),
+        ("look at an end", closing::LOOK),
         ("running backfills", backfills::RUNNING),
         ("history of firings", backfills::HISTORY),
         ("total of keys", keys::TOTAL),

@@ -4,7 +4,7 @@ use super::rows::{
     instant, json, maybe_instant, maybe_number, maybe_parsed, number, parsed, readable, to_json, to_word, word,
 };
 use super::schedule::{self, ScheduleColumns};
-use super::{SqliteStore, backfills, transitions};
+use super::{SqliteStore, backfills, closing};
 use crate::domain::ids::{IntervalId, JobId};
 use crate::domain::interval::IntervalEvent;
 use crate::domain::job::{CurrentInterval, Job, JobSpec, JobStatus, NextFiring, WorkSpec};
@@ -85,7 +85,7 @@ pub(super) async fn delete(store: &SqliteStore, job: JobId, now: Timestamp) -> R
     let open = sqlx::query("select id from intervals where job_id = ? and state in ('pending', 'running')");
     for row in open.bind(&id).fetch_all(&mut *tx).await? {
         let interval: IntervalId = parsed(&row, "id")?;
-        transitions::close(&mut tx, interval, IntervalEvent::Cancelled, Some("the job was deleted"), now).await?;
+        closing::close(&mut tx, interval, IntervalEvent::Cancelled, Some("the job was deleted"), now).await?;
     }
     backfills::cancel_all(&mut tx, job, now).await?;
     sqlx::query("delete from keys where job_id = ?").bind(&id).execute(&mut *tx).await?;

@@ -3,6 +3,7 @@
 mod backfills;
 mod checkpoints;
 mod claims;
+mod closing;
 mod connect;
 mod doubt;
 mod edit;

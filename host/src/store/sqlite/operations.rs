@@ -1,7 +1,7 @@
 //! What people do to jobs and intervals: pause and resume, trigger, cancel.
 
 use super::rows::parsed;
-use super::{SqliteStore, firing, transitions};
+use super::{SqliteStore, closing, firing};
 use crate::domain::ids::{IntervalId, JobId};
 use crate::domain::interval::{IntervalEvent, IntervalState};
 use crate::domain::timestamp::Timestamp;
@@ -77,7 +77,7 @@ pub(super) async fn cancel(
         IntervalState::Cancelled => Ok(Cancellation::Again),
         state if !state.is_open() => Ok(Cancellation::Ended(state)),
         _ => {
-            let (job, _) = transitions::close(&mut tx, interval, IntervalEvent::Cancelled, Some(reason), now).await?;
+            let (job, _) = closing::close(&mut tx, interval, IntervalEvent::Cancelled, Some(reason), now).await?;
             tx.commit().await?;
             Ok(Cancellation::Cancelled(job))
         }

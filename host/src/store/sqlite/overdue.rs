@@ -1,7 +1,7 @@
 //! Ends intervals that take longer than they may.
 
 use super::rows::{json, parsed, readable};
-use super::{SqliteStore, transitions};
+use super::{SqliteStore, closing};
 use crate::domain::cut;
 use crate::domain::ids::{IntervalId, JobId};
 use crate::domain::interval::IntervalEvent;
@@ -25,7 +25,7 @@ pub(super) async fn end(store: &SqliteStore, now: Timestamp, limit: u32) -> Resu
     let rows = overdue().fetch_all(&mut *tx).await?;
     let rows = readable(&rows, "interval", |row| Ok((parsed::<IntervalId>(row, "id")?, reason(row))));
     for (interval, reason) in rows {
-        match transitions::close(&mut tx, interval, IntervalEvent::TimedOut, Some(&reason), now).await {
+        match closing::close(&mut tx, interval, IntervalEvent::TimedOut, Some(&reason), now).await {
             Ok((job, _)) => ended.push((interval, job)),
             // Whoever loads it deals with the damage; the others must not wait for that.
             Err(damage @ StoreError::Unreadable { .. }) => {

@@ -2,7 +2,7 @@
 
 use super::record::{insert_log, recorded};
 use super::rows::{json, number, parsed, to_json};
-use super::{SqliteStore, events, keys, overdue, transitions};
+use super::{SqliteStore, closing, events, keys, overdue, transitions};
 use crate::domain::ids::{IncarnationId, IntervalId, JobId};
 use crate::domain::interval::{IntervalEvent, IntervalState};
 use crate::domain::stage;
@@ -184,7 +184,7 @@ pub(super) async fn record_failure(
     let row = row.ok_or(StoreError::LeaseLost(owner))?;
     keep_writes(&mut tx, interval, number(&row, "plan_attempts")?, &record).await?;
     if retry_at.is_none() {
-        transitions::close(&mut tx, interval, IntervalEvent::PlanFailed, Some(&reason), now).await?;
+        closing::close(&mut tx, interval, IntervalEvent::PlanFailed, Some(&reason), now).await?;
     }
     Ok(tx.commit().await?)
 }

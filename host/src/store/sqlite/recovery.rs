@@ -2,7 +2,7 @@
 
 use super::rows::{maybe_number, number, parsed, readable};
 use super::transitions::{self, Advanced};
-use super::{SqliteStore, checkpoints, firing, progress};
+use super::{SqliteStore, checkpoints, closing, firing, progress};
 use crate::domain::ids::{IntervalId, TaskIndex};
 use crate::domain::interval::IntervalEvent;
 use crate::domain::recovery::{Casualty, Interrupted, Standing, take_over};
@@ -218,6 +218,6 @@ pub(super) async fn abandon(
     if let Some(replacement) = replacement {
         firing::insert(&mut tx, replacement, now).await?;
     }
-    transitions::close(&mut tx, interval, IntervalEvent::Abandoned, Some(reason), now).await?;
+    closing::close(&mut tx, interval, IntervalEvent::Abandoned, Some(reason), now).await?;
     Ok(tx.commit().await?)
 }

@@ -1,15 +1,15 @@
 //! Changes of an interval's state; each goes through the domain's transition function.
 
-use super::ends::{self, EndedInterval};
-use super::rows::{json, number, parsed, to_json};
-use super::{checkpoints, fallback, progress, queue, warning};
+use super::closing::close;
+use super::progress;
+use super::rows::{json, number, to_json};
 use crate::domain::cut;
 use crate::domain::ids::{IntervalId, JobId};
 use crate::domain::interval::{IntervalEvent, IntervalState};
 use crate::domain::job::Policy;
 use crate::domain::stage::{self, Advance};
 use crate::domain::timestamp::Timestamp;
-use crate::store::{Result, StoreError};
+use crate::store::Result;
 use sqlx::SqliteConnection;
 
 /// What [`advance`] led to.
@@ -84,49 +84,6 @@ async fn open_stage(connection: &mut SqliteConnection, interval: IntervalId, num
         .execute(&mut *connection)
         .await?;
     Ok(())
-}
-
-/// Ends an interval: its counters become final, whoever works on it loses the lease, and its job shows the next open
-/// interval, if there is one, and lets go what waited for this one.
-pub(super) async fn close(
-    connection: &mut SqliteConnection,
-    interval: IntervalId,
-    event: IntervalEvent,
-    reason: Option<&str>,
-    now: Timestamp,
-) -> Result<(JobId, IntervalState)> {
-    let id = interval.to_string();
-    let row = sqlx::query("select job_id, state from intervals where id = ?").bind(&id);
-    let row = row.fetch_one(&mut *connection).await?;
-    let job: JobId = parsed(&row, "job_id")?;
-    let state = parsed::<IntervalState>(&row, "state")?
-        .next(event)
-        .map_err(|error| StoreError::unreadable(format!("interval {interval}"), error))?;
-    sqlx::query(
-        "update intervals set state = ?, reason = ?, finished_at = ?, owner = null, \
-         completed = (select coalesce(sum(done_count), 0) from segments where interval_id = intervals.id), \
-         failed = (select coalesce(sum(failed_count), 0) from segments where interval_id = intervals.id) where id = ?",
-    )
-    .bind(state.name())
-    .bind(reason)
-    .bind(now.ms())
-    .bind(&id)
-    .execute(&mut *connection)
-    .await?;
-    sqlx::query(
-        "update segments set state = 'free', owner = null, running = x'', running_count = 0 \
-         where interval_id = ? and state = 'leased'",
-    )
-    .bind(&id)
-    .execute(&mut *connection)
-    .await?;
-    checkpoints::end_all(connection, interval).await?;
-    queue::release(connection, job).await?;
-    warning::settle(connection, interval, now).await?;
-    show_next_open(connection, job).await?;
-    fallback::note_end(connection, (interval, job), state, reason).await?;
-    ends::follow(connection, EndedInterval { id: interval, job, state }, now).await?;
-    Ok((job, state))
 }
 
 /// Keeps the published progress as long as the job shows the same interval.

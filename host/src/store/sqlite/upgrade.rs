@@ -1,7 +1,7 @@
 //! Restarts intervals on the new version of their plugin, for jobs that want that.
 
 use super::rows::{json, parsed};
-use super::{firing, transitions};
+use super::{closing, firing};
 use crate::domain::ids::{IntervalId, JobId};
 use crate::domain::interval::{Firing, IntervalEvent, Origin};
 use crate::domain::rules::{JobRules, OnUpgrade};
@@ -44,7 +44,7 @@ async fn replace(connection: &mut SqliteConnection, row: &SqliteRow, version: &P
     // First, so that the job is never without an open interval in between.
     firing::insert(connection, &NewInterval { firing, is_tracked: row.try_get("is_tracked")? }, now).await?;
     let reason = format!("restarted on version {}", version.digest);
-    transitions::close(connection, replaces, IntervalEvent::Cancelled, Some(&reason), now).await?;
+    closing::close(connection, replaces, IntervalEvent::Cancelled, Some(&reason), now).await?;
     Ok(())
 }
 
