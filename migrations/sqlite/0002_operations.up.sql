@@ -150,14 +150,15 @@ from intervals;
 drop table intervals;
 alter table new_intervals rename to intervals;
 
--- Makes double firing impossible.
-create unique index idx_intervals_firing on intervals (job_id, scheduled_at) where origin = 'schedule';
+-- Makes double firing impossible. By the time first: so all that fire together are neighbours, however long the history.
+create unique index idx_intervals_firing on intervals (scheduled_at, job_id) where origin = 'schedule';
 -- Makes a trigger that is asked for twice happen once.
 create unique index idx_intervals_idempotency on intervals (job_id, idempotency_key)
 where idempotency_key is not null;
 create index idx_intervals_job on intervals (job_id, fired_at);
--- What became of a past firing.
-create index idx_intervals_instant on intervals (job_id, scheduled_at);
+-- What became of a past firing later.
+create index idx_intervals_again on intervals (job_id, scheduled_at)
+where origin in ('backfill', 'fallback', 'upgrade');
 -- How many firings of a job did not run, and which jobs have history that is new. An index of all that has ended by job
 -- would have each end write a page of its own.
 create index idx_intervals_unrun on intervals (job_id) where state in ('skipped', 'coalesced', 'missed');

@@ -68,7 +68,7 @@ async fn a_history_is_counted_in_its_index_and_its_oldest_are_read_in_order() {
     let mut connection = raw(&world).await;
     let statement = |wanted| SqliteStore::HOT_STATEMENTS.iter().find(|(name, _)| *name == wanted).unwrap().1;
     let counts = steps(&mut connection, statement("length of a history")).await;
-    for index in ["idx_intervals_instant", "idx_intervals_open_of_job", "idx_intervals_unrun"] {
+    for index in ["idx_intervals_job", "idx_intervals_open_of_job", "idx_intervals_unrun"] {
         assert!(counts.iter().any(|step| step.contains(&format!("{index} (job_id=?)"))), "{index}: {counts:?}");
     }
     let oldest = steps(&mut connection, statement("oldest intervals")).await;

@@ -148,8 +148,11 @@ pub(super) async fn running(pool: &SqlitePool) -> Result<Vec<RunningBackfill>> {
     Ok(running)
 }
 
-pub(super) const HISTORY: &str = "select scheduled_at, state from intervals \
-    where job_id = ? and scheduled_at between ? and ? and origin not in ('trigger', 'chain') \
+/// No firing of the schedule is found before it is due, so the index by `fired_at` has all of them behind `from`.
+pub(super) const HISTORY: &str = "select scheduled_at, state, fired_at, id from intervals \
+    where job_id = ?1 and fired_at >= ?2 and scheduled_at between ?2 and ?3 and origin = 'schedule' \
+    union all select scheduled_at, state, fired_at, id from intervals \
+    where job_id = ?1 and scheduled_at between ?2 and ?3 and origin in ('backfill', 'fallback', 'upgrade') \
     order by scheduled_at, fired_at, id";
 
 pub(super) async fn history(pool: &SqlitePool, job: JobId, from: Timestamp, until: Timestamp) -> Result<History> {

@@ -75,7 +75,8 @@ pub(super) const WRITE_LEASED: &str = "update segments indexed by sqlite_autoind
       value ->> 4 as running, value ->> 5 as done_count, value ->> 6 as failed_count, value ->> 7 as running_count, \
       value ->> 8 as revision, value ->> 9 as epoch from json_each(?1)) as new \
     where segments.interval_id = new.interval_id and segments.number = new.number and segments.owner = ?2 \
-      and segments.epoch = new.epoch";
+      and segments.epoch = new.epoch \
+      and exists (select 1 from incarnations where id = ?2 and ended_at is null)";
 
 pub(super) const WRITE_LET_GO: &str = "update segments indexed by sqlite_autoindex_segments_1 \
     set done = unhex(new.done), failed = unhex(new.failed), \
@@ -86,7 +87,8 @@ pub(super) const WRITE_LET_GO: &str = "update segments indexed by sqlite_autoind
       value ->> 8 as revision, value ->> 9 as epoch, value ->> 10 as state, value ->> 11 as wake_at \
       from json_each(?1)) as new \
     where segments.interval_id = new.interval_id and segments.number = new.number and segments.owner = ?2 \
-      and segments.epoch = new.epoch";
+      and segments.epoch = new.epoch \
+      and exists (select 1 from incarnations where id = ?2 and ended_at is null)";
 
 /// How a segment is written in JSON, in the order of the statements.
 type SegmentRow = (IntervalId, u32, String, String, String, u32, u32, u32, i64, u32, &'static str, Option<i64>);
@@ -150,7 +152,8 @@ fn columns(state: SegmentState) -> (&'static str, Option<i64>) {
     }
 }
 
-/// Writes one segment's row; `LeaseLost` where the owner no longer holds it.
+/// Writes one segment's row; `LeaseLost` where the owner no longer holds it, or has ended: what others are about to take
+/// over must not change any more.
 async fn write_segment(
     connection: &mut SqliteConnection,
     owner: IncarnationId,
@@ -162,12 +165,14 @@ async fn write_segment(
     let statement = match update.state {
         SegmentState::Leased { .. } => sqlx::query(
             "update segments set done = ?, failed = ?, running = ?, done_count = ?, failed_count = ?, \
-             running_count = ?, revision = ? where interval_id = ? and number = ? and owner = ? and epoch = ?",
+             running_count = ?, revision = ? where interval_id = ? and number = ? and owner = ? and epoch = ? \
+             and exists (select 1 from incarnations where id = owner and ended_at is null)",
         ),
         _ => sqlx::query(
             "update segments set done = ?, failed = ?, running = ?, done_count = ?, failed_count = ?, \
              running_count = ?, revision = ?, state = ?, wake_at = ?, owner = null \
-             where interval_id = ? and number = ? and owner = ? and epoch = ?",
+             where interval_id = ? and number = ? and owner = ? and epoch = ? \
+             and exists (select 1 from incarnations where id = owner and ended_at is null)",
         ),
     };
     let statement = statement
