@@ -143,6 +143,7 @@ impl Oracle {
             let is_frozen = |seen: &&IntervalSeen| !seen.row.is_open();
             let frozen = self.intervals.values().filter(is_frozen).map(|seen| seen.row.id.as_str()).collect();
             let snapshot = self.rows.snapshot(&frozen);
+            self.rows.ended_incarnations();
             self.check(snapshot, |oracle, row| oracle.intervals.get(&row.number).is_none_or(|seen| seen.row.is_open()));
         }
     }
@@ -172,6 +173,11 @@ impl Oracle {
     /// The intervals that were open at the last look.
     pub(crate) fn open_intervals(&self) -> Vec<usize> {
         self.intervals.iter().filter(|(_, seen)| seen.row.is_open()).map(|(number, _)| *number).collect()
+    }
+
+    /// Whether an interval was over at the last look.
+    fn has_ended(&self, interval: usize) -> bool {
+        self.intervals.get(&interval).is_some_and(|seen| !seen.row.is_open())
     }
 
     /// Whether an incarnation can do nothing any more, or is not to.

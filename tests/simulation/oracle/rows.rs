@@ -9,6 +9,9 @@ use tokio::runtime::Handle;
 pub(super) struct Rows {
     connection: SqliteConnection,
     threads: Handle,
+    /// The incarnations that rows have ever named, and of those the ones that have ended: their rows are not kept.
+    incarnations: BTreeSet<String>,
+    ended: BTreeSet<String>,
 }
 
 /// All rows at one time; those that belong to intervals only of some.
@@ -146,7 +149,7 @@ pub(super) struct CalledRow {
 
 impl Rows {
     pub(super) fn new(connection: SqliteConnection, threads: Handle) -> Self {
-        Self { connection, threads }
+        Self { connection, threads, incarnations: BTreeSet::new(), ended: BTreeSet::new() }
     }
 
     fn all<T>(&mut self, sql: &'static str, bound: &str) -> Vec<T>
@@ -169,9 +172,13 @@ impl Rows {
         serde_json::from_str(&found[0].0).unwrap()
     }
 
-    pub(super) fn ended_incarnations(&mut self) -> BTreeSet<String> {
-        let ended: Vec<(String,)> = self.all("select id from incarnations where ended_at is not null", "");
-        ended.into_iter().map(|(id,)| id).collect()
+    /// The incarnations that rows have ever said to have ended.
+    pub(super) fn ended_incarnations(&mut self) -> &BTreeSet<String> {
+        let rows: Vec<(String, bool)> = self.all("select id, ended_at is not null from incarnations", "");
+        let open: BTreeSet<&String> = rows.iter().filter(|(_, is_ended)| !is_ended).map(|(id, _)| id).collect();
+        self.incarnations.extend(rows.iter().map(|(id, _)| id.clone()));
+        self.ended.extend(self.incarnations.iter().filter(|id| !open.contains(id)).cloned());
+        &self.ended
     }
 
     /// Whether some row says that an incarnation works on it.
@@ -185,8 +192,9 @@ impl Rows {
 
     /// Whether some incarnation has ended or has let its lease run out by an instant.
     pub(super) fn has_dead_incarnation(&mut self, latest_ms: i64) -> bool {
-        let lives: Vec<(i64, Option<i64>)> = self.all("select expires_at, ended_at from incarnations", "");
-        lives.iter().any(|(expires_at, ended_at)| *expires_at < latest_ms || ended_at.is_some())
+        let expired: Vec<(i64,)> =
+            self.all("select 1 from incarnations where expires_at < cast(? as integer)", &latest_ms.to_string());
+        !expired.is_empty() || !self.ended_incarnations().is_empty()
     }
 
     /// The rows of what is open, for people: one text each.
