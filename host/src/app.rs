@@ -3,12 +3,13 @@
 use crate::api::{self, AppState};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
+use crate::database_setting::Database;
 use crate::domain::ids::IncarnationId;
 use crate::domain::rules::Retention;
 use crate::engine::{Engine, EngineParts};
 use crate::sandbox::{PluginSource, Sandbox};
 use crate::status::HostStatus;
-use crate::store::{SqliteStore, Store};
+use crate::store::{PostgresStore, SqliteStore, Store, StoreError};
 use crate::wakeup::Wakeups;
 use anyhow::{Context, bail};
 use std::path::{Path, PathBuf};
@@ -24,13 +25,28 @@ use tracing::{info, warn};
 /// How long requests may go on after the engine has stopped.
 const API_GRACE: Duration = Duration::from_secs(5);
 
+/// Opens the database and brings its schema to this version.
+pub async fn open(database: &Database) -> Result<Arc<dyn Store>, StoreError> {
+    Ok(match database {
+        Database::Sqlite(path) => Arc::new(SqliteStore::open(path).await?),
+        Database::Postgres { url, connections_max } => Arc::new(PostgresStore::open(url, *connections_max).await?),
+    })
+}
+
+/// Undoes the migration applied last, and answers with its name; none where there is nothing to undo.
+pub async fn revert(database: &Database) -> Result<Option<String>, StoreError> {
+    match database {
+        Database::Sqlite(path) => SqliteStore::revert(path).await,
+        Database::Postgres { url, .. } => PostgresStore::revert(url).await,
+    }
+}
+
 /// Runs the host until a signal, or until another host has taken over its work.
 pub async fn serve(config: Config, guests: tokio::runtime::Handle) -> anyhow::Result<()> {
     let mut signals = Signals::listen()?;
     std::fs::create_dir_all(&config.data_dir)
         .with_context(|| format!("LATCHWORK_DATA_DIR: cannot create {}", config.data_dir.display()))?;
-    let store = SqliteStore::open(&config.database).await.context("the database (DATABASE_URL) cannot be used")?;
-    let store: Arc<dyn Store> = Arc::new(store);
+    let store = open(&config.database).await.context("the database (DATABASE_URL) cannot be used")?;
     Announcement::withdraw(&config.data_dir);
     let listener = TcpListener::bind(config.listen).await.with_context(|| {
         format!("LATCHWORK_LISTEN: cannot listen on {}; name a free address with --listen", config.listen)

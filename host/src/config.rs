@@ -1,5 +1,6 @@
 //! The host's settings: flags, then environment, then an optional TOML file, then defaults.
 
+use crate::database_setting::{self, Database};
 use crate::domain::human_duration;
 use crate::domain::rules::Retention;
 use crate::recovery_settings::RecoverySettings;
@@ -10,8 +11,8 @@ use std::str::FromStr;
 use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 
-/// What `DATABASE_URL` takes.
-const DATABASE: &str = "sqlite:PATH with the path of a file and no `?` parameters; this version has no other database";
+/// The most connections to PostgreSQL, where nothing else is said: PostgreSQL itself serves 100 unless told otherwise.
+const CONNECTIONS_MAX: u32 = 10;
 
 /// Every setting of `latchwork serve`, as flag, as variable and as key of the TOML file (the flag's name with `_`).
 #[derive(Debug, Default, Clone, clap::Args)]
@@ -29,9 +30,16 @@ pub struct Settings {
     #[arg(long, env = "LATCHWORK_HOST_ID", value_name = "ID", value_parser = host_id)]
     pub host_id: Option<String>,
 
-    /// The database: sqlite:PATH [default: latchwork.db in the data directory]
-    #[arg(long, env = "DATABASE_URL", value_name = "URL")]
+    /// The database: sqlite:PATH for one host, postgres://USER:PASSWORD@HOST/DATABASE for any number [default:
+    /// latchwork.db in the data directory]
+    #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
     pub database_url: Option<String>,
+
+    /// How many connections to PostgreSQL this host opens at most [default: 10]
+    #[arg(
+        long, env = "LATCHWORK_DATABASE_CONNECTIONS_MAX", value_name = "COUNT", value_parser = database_connections_max
+    )]
+    pub database_connections_max: Option<u32>,
 
     /// A directory that jobs may be granted, `PATH` to read or `PATH:rw` to write, too; repeatable, in the variable
     /// separated by commas [default: none]
@@ -87,8 +95,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// Who this host is, where that is set.
     pub host_id: Option<String>,
-    /// The SQLite file.
-    pub database: PathBuf,
+    /// The database.
+    pub database: Database,
     /// What jobs may be granted.
     pub allowed: AllowedDirectories,
     /// The largest upload.
@@ -151,6 +159,7 @@ impl Settings {
             data_dir: take(&mut file, "data_dir", quoted, data_dir)?,
             host_id: take(&mut file, "host_id", quoted, host_id)?,
             database_url: take(&mut file, "database_url", quoted, database_url)?,
+            database_connections_max: take(&mut file, "database_connections_max", bare, database_connections_max)?,
             allow_dir: allowed
                 .iter()
                 .map(|value| read(value, "allow_dir", quoted, allow_dir))
@@ -180,6 +189,7 @@ impl Settings {
             data_dir: self.data_dir.or(file.data_dir),
             host_id: self.host_id.or(file.host_id),
             database_url: self.database_url.or(file.database_url),
+            database_connections_max: self.database_connections_max.or(file.database_connections_max),
             allow_dir: if self.allow_dir.is_empty() { file.allow_dir } else { self.allow_dir },
             upload_bytes_max: self.upload_bytes_max.or(file.upload_bytes_max),
             stop_grace: self.stop_grace.or(file.stop_grace),
@@ -198,7 +208,7 @@ impl Settings {
         Ok(Config {
             listen: self.listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080))),
             host_id: self.host_id,
-            database: database(self.database_url.as_deref(), &data_dir)?,
+            database: database(self.database_url.as_deref(), self.database_connections_max, &data_dir)?,
             data_dir,
             allowed: AllowedDirectories::new(self.allow_dir),
             upload_bytes_max: self.upload_bytes_max.unwrap_or(64 << 20),
@@ -236,19 +246,14 @@ pub fn deadly_tasks() -> Vec<u32> {
     text.split(',').filter_map(|index| index.parse().ok()).collect()
 }
 
-/// The file that `sqlite:PATH` names.
-fn database(url: Option<&str>, data_dir: &Path) -> Result<PathBuf, ConfigError> {
-    let Some(url) = url else { return Ok(data_dir.join("latchwork.db")) };
-    let path = url.strip_prefix("sqlite:").map(|path| path.strip_prefix("//").unwrap_or(path));
-    match path {
-        Some(path) if !path.is_empty() && !path.contains(":memory:") && !path.contains('?') => Ok(path.into()),
-        _ => Err(ConfigError::Value {
-            name: "DATABASE_URL",
-            // A URL of another database may hold a password.
-            value: url.split_once(':').map_or(url, |(scheme, _)| scheme).to_owned() + ":…",
-            expected: DATABASE,
-        }),
-    }
+fn database(url: Option<&str>, connections_max: Option<u32>, data_dir: &Path) -> Result<Database, ConfigError> {
+    let Some(url) = url else { return Ok(Database::within(data_dir)) };
+    Database::parse(url, connections_max.unwrap_or(CONNECTIONS_MAX)).ok_or_else(|| ConfigError::Value {
+        name: "DATABASE_URL",
+        // A URL of another database may hold a password.
+        value: url.split_once(':').map_or(url, |(scheme, _)| scheme).to_owned() + ":…",
+        expected: database_setting::TAKES,
+    })
 }
 
 fn parsed<T: FromStr>(text: &str, name: &str, expected: &str) -> Result<T, String> {
@@ -265,7 +270,7 @@ fn data_dir(text: &str) -> Result<PathBuf, String> {
 
 /// The rest is checked by [`database`], whose refusal keeps a password to itself.
 fn database_url(text: &str) -> Result<String, String> {
-    if text.is_empty() { Err(format!("DATABASE_URL takes {DATABASE}")) } else { Ok(text.to_owned()) }
+    if text.is_empty() { Err(format!("DATABASE_URL takes {}", database_setting::TAKES)) } else { Ok(text.to_owned()) }
 }
 
 fn host_id(text: &str) -> Result<String, String> {
@@ -296,6 +301,10 @@ fn default_recovery_enabled(text: &str) -> Result<bool, String> {
 
 fn recovery_check_interval(text: &str) -> Result<u32, String> {
     from_one(text, "RECOVERY_CHECK_INTERVAL", "a whole number of seconds from 1")
+}
+
+fn database_connections_max(text: &str) -> Result<u32, String> {
+    from_one(text, "LATCHWORK_DATABASE_CONNECTIONS_MAX", "a whole number from 1")
 }
 
 fn max_recovery_attempts(text: &str) -> Result<u32, String> {
@@ -357,18 +366,17 @@ mod tests {
         assert_eq!(config.stop_grace, Duration::from_mins(1));
         assert_eq!(config.recovery.attempts_max, 3);
         assert_eq!(config.retention, Retention { intervals: Some(10_000), days: Some(90) });
-        assert_eq!(config.database, Path::new("latchwork-data/latchwork.db"));
+        assert_eq!(config.database, Database::Sqlite("latchwork-data/latchwork.db".into()));
     }
 
     #[test]
     fn a_database_of_another_kind_is_refused_without_showing_its_password() {
-        let database_url = Some("postgres://me:secret@db/x".to_owned());
+        let database_url = Some("mysql://me:secret@db/x".to_owned());
         let error = Settings { database_url, ..Settings::default() }.resolve().unwrap_err().to_string();
-        assert!(error.starts_with("DATABASE_URL is `postgres:…`: it takes sqlite:PATH"), "{error}");
-        for (url, path) in [("sqlite:a.db", "a.db"), ("sqlite:///var/a.db", "/var/a.db")] {
-            let config = Settings { database_url: Some(url.to_owned()), ..Settings::default() }.resolve().unwrap();
-            assert_eq!(config.database, Path::new(path));
-        }
+        assert!(error.starts_with("DATABASE_URL is `mysql:…`: it takes sqlite:PATH"), "{error}");
+        let file = file("database_url = 'postgres://db/x'\ndatabase_connections_max = 3").unwrap();
+        let expected = Database::Postgres { url: "postgres://db/x".to_owned(), connections_max: 3 };
+        assert_eq!(file.resolve().unwrap().database, expected);
     }
 
     #[test]

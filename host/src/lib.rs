@@ -8,6 +8,7 @@ pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod database_setting;
 pub mod domain;
 pub mod engine;
 pub mod recovery_settings;

@@ -2,7 +2,6 @@
 
 use clap::{Args, Parser, Subcommand};
 use latchwork::config::{self, Config, Settings};
-use latchwork::store::SqliteStore;
 use latchwork::{app, cli};
 use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
@@ -81,14 +80,14 @@ fn migrate(args: MigrateArgs) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let message = runtime.block_on(async {
         if args.revert {
-            let reverted = SqliteStore::revert(&config.database).await?;
+            let reverted = app::revert(&config.database).await?;
             Ok::<_, anyhow::Error>(reverted.map_or("nothing to revert".to_owned(), |name| format!("reverted `{name}`")))
         } else {
-            SqliteStore::open(&config.database).await?;
+            app::open(&config.database).await?;
             Ok("the schema is up to date".to_owned())
         }
     })?;
-    writeln!(std::io::stdout(), "{}: {message}", config.database.display())?;
+    writeln!(std::io::stdout(), "{}: {message}", config.database)?;
     Ok(ExitCode::SUCCESS)
 }
 

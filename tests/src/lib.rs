@@ -3,11 +3,13 @@
 mod api;
 mod artifacts;
 mod host;
+mod postgres;
 mod rows;
 mod witness;
 
 pub use api::{Answer, Api, instant, text};
 pub use artifacts::{host_binary, plugin};
 pub use host::{Host, HostBuilder, wait_for};
+pub use postgres::PostgresDatabase;
 pub use rows::Rows;
 pub use witness::Witness;

@@ -18,9 +18,20 @@ pub(crate) struct Hands {
 impl Hands {
     /// Claims all that there is to claim.
     pub(crate) async fn on(world: &World, owner: IncarnationId, interval: IntervalId, now: Timestamp) -> Self {
+        Self::on_some(world, owner, interval, u32::MAX, now).await
+    }
+
+    /// Claims so many segments at most.
+    pub(crate) async fn on_some(
+        world: &World,
+        owner: IncarnationId,
+        interval: IntervalId,
+        limit: u32,
+        now: Timestamp,
+    ) -> Self {
         let IntervalRecord { job, reopened, .. } = world.view(interval).await;
         let mut list = Worklist::new(owner);
-        for segment in world.claim_segments(Claim { owner, interval, reopened, limit: u32::MAX, now }).await.unwrap() {
+        for segment in world.claim_segments(Claim { owner, interval, reopened, limit, now }).await.unwrap() {
             list.hold(segment);
         }
         Self { owner, interval, job, list, tasks: Vec::new() }

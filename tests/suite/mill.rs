@@ -25,7 +25,11 @@ pub(crate) struct Mill {
 impl Mill {
     /// So many jobs that keep their intervals as they are told.
     pub(crate) async fn new(jobs: usize, retention: Retention) -> Self {
-        let world = World::new().await;
+        Self::on(World::new().await, jobs, retention).await
+    }
+
+    /// The same on another store.
+    pub(crate) async fn on(world: World, jobs: usize, retention: Retention) -> Self {
         let owner = world.host("a", START).await;
         let mut kept = Vec::new();
         for _ in 0..jobs {
@@ -88,7 +92,8 @@ impl Mill {
     }
 }
 
-fn fires(job: JobId, now: Timestamp) -> FiringDecision {
+/// The decision that a job fires now and next after its period.
+pub(crate) fn fires(job: JobId, now: Timestamp) -> FiringDecision {
     let next = now + PERIOD;
     let firing =
         Firing { interval: IntervalId::generate(), job, origin: Origin::Schedule, scheduled_at: now, fired_at: now };

@@ -11,11 +11,12 @@ use latchwork::domain::schedule::{Period, Schedule};
 use latchwork::domain::timestamp::Timestamp;
 use latchwork::domain::worklist::LeasedSegment;
 use latchwork::store::{
-    Claim, Incarnation, IntervalRecord, MadePlan, NewInterval, PlanRecord, PluginVersion, Recorded, SqliteStore, Store,
-    StoreError, Triggered, Uploaded,
+    Claim, Incarnation, IntervalRecord, MadePlan, NewInterval, PlanRecord, PluginVersion, PostgresStore, Recorded,
+    SqliteStore, Store, StoreError, Triggered, Uploaded,
 };
+use latchwork_tests::PostgresDatabase;
 use std::ops::Deref;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -31,27 +32,62 @@ pub(crate) fn at(seconds: u64) -> Timestamp {
     START + Duration::from_secs(seconds)
 }
 
-/// Opens the store under test. A further database is a further line here.
-async fn open(files: &Path) -> Arc<dyn Store> {
-    Arc::new(SqliteStore::open(&database(files)).await.unwrap())
+/// A database that a store can be opened on.
+#[derive(Clone, Copy)]
+pub(crate) enum Backend {
+    Sqlite,
+    Postgres,
 }
 
-fn database(files: &Path) -> PathBuf {
-    files.join("latchwork.db")
+/// Where a store of its own keeps its rows.
+enum Place {
+    File(TempDir),
+    Server(PostgresDatabase),
 }
 
-/// A store on files of its own.
+/// More than the tests of one store do at once.
+const CONNECTIONS: u32 = 16;
+
+impl Place {
+    async fn new(backend: Backend) -> Self {
+        match backend {
+            Backend::Sqlite => Self::File(TempDir::new().unwrap()),
+            Backend::Postgres => Self::Server(PostgresDatabase::new().await),
+        }
+    }
+
+    async fn open(&self) -> Arc<dyn Store> {
+        match self {
+            Self::File(files) => Arc::new(SqliteStore::open(&file(files)).await.unwrap()),
+            Self::Server(database) => Arc::new(PostgresStore::open(&database.url(), CONNECTIONS).await.unwrap()),
+        }
+    }
+}
+
+fn file(files: &TempDir) -> PathBuf {
+    files.path().join("latchwork.db")
+}
+
+/// A store on a database of its own.
 pub(crate) struct World {
-    files: TempDir,
+    place: Place,
     pub(crate) store: Arc<dyn Store>,
 }
 
-/// The files of a store that nobody has open.
-pub(crate) struct Closed(TempDir);
+/// The database of a store that nobody has open.
+pub(crate) struct Closed(Place);
 
 impl Closed {
     pub(crate) async fn opened(self) -> World {
-        World { store: open(self.0.path()).await, files: self.0 }
+        World { store: self.0.open().await, place: self.0 }
+    }
+
+    /// Takes the schema one version back, and tells which it was.
+    pub(crate) async fn revert(&self) -> Option<String> {
+        match &self.0 {
+            Place::File(files) => SqliteStore::revert(&file(files)).await.unwrap(),
+            Place::Server(database) => PostgresStore::revert(&database.url()).await.unwrap(),
+        }
     }
 }
 
@@ -64,10 +100,15 @@ impl Deref for World {
 }
 
 impl World {
-    /// A new store that has the plugin [`PLUGIN`] and nothing else.
+    /// A new store on SQLite that has the plugin [`PLUGIN`] and nothing else.
     pub(crate) async fn new() -> Self {
-        let files = TempDir::new().unwrap();
-        let world = Self { store: open(files.path()).await, files };
+        Self::on(Backend::Sqlite).await
+    }
+
+    /// The same on another database.
+    pub(crate) async fn on(backend: Backend) -> Self {
+        let place = Place::new(backend).await;
+        let world = Self { store: place.open().await, place };
         world.upload(PLUGIN, b"a component", START).await;
         world
     }
@@ -77,13 +118,25 @@ impl World {
         self.closed().opened().await
     }
 
-    /// Closes the store; its files stay.
+    /// Closes the store; its rows stay.
     pub(crate) fn closed(self) -> Closed {
-        Closed(self.files)
+        Closed(self.place)
     }
 
+    /// The file of a store on SQLite.
     pub(crate) fn database(&self) -> PathBuf {
-        database(self.files.path())
+        match &self.place {
+            Place::File(files) => file(files),
+            Place::Server(_) => panic!("a store on PostgreSQL has no file"),
+        }
+    }
+
+    /// The database of a store on PostgreSQL.
+    pub(crate) fn server(&self) -> &PostgresDatabase {
+        match &self.place {
+            Place::File(_) => panic!("a store on SQLite has no server"),
+            Place::Server(database) => database,
+        }
     }
 
     pub(crate) async fn upload(&self, name: &str, wasm: &[u8], uploaded_at: Timestamp) -> (Digest, Uploaded) {

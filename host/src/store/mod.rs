@@ -6,6 +6,7 @@ mod error;
 mod keeping;
 mod kept;
 mod operations;
+mod postgres;
 mod records;
 mod sqlite;
 
@@ -13,6 +14,7 @@ pub use error::StoreError;
 pub use keeping::*;
 pub use kept::*;
 pub use operations::*;
+pub use postgres::PostgresStore;
 pub use records::*;
 pub use sqlite::SqliteStore;
 

@@ -28,7 +28,7 @@ async fn state(world: &World, backfill: &Backfill) -> BackfillState {
 
 #[tokio::test]
 async fn every_field_of_a_backfill_comes_back_and_survives_a_restart() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let backfill = kept(&world, at(150)).await;
     let world = world.reopened().await;
     let read = world.backfill(backfill.id).await.unwrap().unwrap();
@@ -41,7 +41,7 @@ async fn every_field_of_a_backfill_comes_back_and_survives_a_restart() {
 
 #[tokio::test]
 async fn a_step_moves_on_and_fires_together_and_only_once() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let backfill = kept(&world, at(150)).await;
     let next = world.job(backfill.job).await.unwrap().unwrap().next;
     let first = step(&backfill, at(30), &[at(10), at(20)]);
@@ -52,12 +52,12 @@ async fn a_step_moves_on_and_fires_together_and_only_once() {
     let interval = world.view(first.fire[0].firing.interval).await;
     assert_eq!((interval.scheduled_at, interval.origin.as_str()), (at(10), "backfill"));
     assert_eq!(interval.backfill, Some(backfill.id));
-    let priority: i32 = sqlx::query_scalar("select priority from intervals where id = ?")
+    let priority: i64 = sqlx::query_scalar("select priority from intervals where id = $1")
         .bind(interval.id.to_string())
         .fetch_one(&mut super::raw(&world).await)
         .await
         .unwrap();
-    assert_eq!(priority, PRIORITY);
+    assert_eq!(priority, i64::from(PRIORITY));
     assert_eq!(world.job(backfill.job).await.unwrap().unwrap().next, next, "the grid is left alone");
     let due = &world.due_jobs(at(10), 9).await.unwrap()[0];
     assert_eq!(due.open, [], "a live firing does not mind a backfill's intervals");
@@ -65,7 +65,7 @@ async fn a_step_moves_on_and_fires_together_and_only_once() {
 
 #[tokio::test]
 async fn nothing_is_fired_while_a_live_interval_is_open() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let backfill = kept(&world, at(150)).await;
     let live = world.fire_job(backfill.job, at(150)).await;
     let running = &world.running_backfills().await.unwrap()[0];
@@ -80,7 +80,7 @@ async fn nothing_is_fired_while_a_live_interval_is_open() {
 
 #[tokio::test]
 async fn a_backfill_has_finished_when_its_range_is_dealt_with_and_its_intervals_have_ended() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let owner = world.host("a", START).await;
     let mut backfill = kept(&world, at(150)).await;
     let last = step(&backfill, at(100), &[at(90)]);
@@ -100,7 +100,7 @@ async fn a_backfill_has_finished_when_its_range_is_dealt_with_and_its_intervals_
 
 #[tokio::test]
 async fn a_cancelled_backfill_fires_no_more_and_takes_its_open_intervals_along() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let backfill = kept(&world, at(150)).await;
     let first = step(&backfill, at(20), &[at(10)]);
     world.advance_backfill(&first, at(200)).await.unwrap();
@@ -115,7 +115,7 @@ async fn a_cancelled_backfill_fires_no_more_and_takes_its_open_intervals_along()
 
 #[tokio::test]
 async fn backfills_of_one_job_follow_one_another_and_go_with_it() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let first = kept(&world, at(150)).await;
     let second = backfill_of(first.job, at(160));
     world.create_backfill(&second).await.unwrap();
@@ -135,7 +135,7 @@ async fn backfills_of_one_job_follow_one_another_and_go_with_it() {
 
 #[tokio::test]
 async fn the_history_of_firings_holds_the_schedules_and_the_backfills_in_order() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let owner = world.host("a", START).await;
     let job = world.keep(job_on(every(10))).await;
     let backfill = backfill_of(job, at(150));

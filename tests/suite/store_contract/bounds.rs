@@ -32,7 +32,7 @@ async fn ended(world: &World, interval: IntervalId) -> (IntervalState, String, u
 
 #[tokio::test]
 async fn an_interval_is_ended_at_its_deadline_and_keeps_what_has_completed() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let owner = world.host("a", START).await;
     let interval = interval_under(&world, owner, within(30), &tasks_only(9)).await;
     let unbounded = interval_under(&world, owner, Policy::default(), &tasks_only(9)).await;
@@ -55,7 +55,7 @@ async fn an_interval_is_ended_at_its_deadline_and_keeps_what_has_completed() {
 
 #[tokio::test]
 async fn a_deadline_counts_from_the_plan_and_stands_when_the_host_dies() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let dead = world.host("a", START).await;
     let mut job = manual_job();
     job.spec.work.policy = within(30);
@@ -73,7 +73,7 @@ async fn a_deadline_counts_from_the_plan_and_stands_when_the_host_dies() {
 
 #[tokio::test]
 async fn the_most_overdue_are_ended_first_and_not_all_at_once() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let owner = world.host("a", START).await;
     let late = interval_under(&world, owner, within(2), &tasks_only(9)).await;
     let later = interval_under(&world, owner, within(1), &tasks_only(9)).await;
@@ -84,7 +84,7 @@ async fn the_most_overdue_are_ended_first_and_not_all_at_once() {
 
 #[tokio::test]
 async fn one_failure_too_many_ends_the_interval_in_the_commit_that_records_it() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let owner = world.host("a", START).await;
     let plan = stages(&[("a", 70, &[]), ("b", 30, &[]), ("c", 5, &["a"])]);
     let interval = interval_under(&world, owner, at_most(MaxFailed::Count(2)), &plan).await;
@@ -105,7 +105,7 @@ async fn one_failure_too_many_ends_the_interval_in_the_commit_that_records_it() 
 
 #[tokio::test]
 async fn poison_tasks_count_among_the_failures() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let owner = world.host("a", START).await;
     let interval = interval_under(&world, owner, at_most(MaxFailed::Share(0.1)), &tasks_only(20)).await;
     let mut hands = Hands::on(&world, owner, interval, START).await;
@@ -118,7 +118,7 @@ async fn poison_tasks_count_among_the_failures() {
 
 #[tokio::test]
 async fn an_interval_whose_last_task_fails_has_ended_and_is_not_cut_short() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let owner = world.host("a", START).await;
     let interval = interval_under(&world, owner, at_most(MaxFailed::Count(0)), &tasks_only(2)).await;
     let mut hands = Hands::on(&world, owner, interval, START).await;
@@ -131,7 +131,7 @@ async fn an_interval_whose_last_task_fails_has_ended_and_is_not_cut_short() {
 
 #[tokio::test]
 async fn intervals_of_a_higher_priority_come_first_wherever_there_is_a_choice() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let owner = world.host("a", START).await;
     let mut fired = Vec::new();
     for (priority, fired_at) in [(0, at(1)), (-100, at(0)), (100, at(3)), (100, at(2))] {

@@ -2,14 +2,14 @@
 
 use super::raw;
 use crate::hands::Hands;
-use crate::world::{START, World, at, manual_job, tasks_only};
+use crate::world::{START, at, manual_job, tasks_only};
 use latchwork::domain::ids::TaskIndex;
 use latchwork::domain::worklist::Retry;
 use latchwork::store::{Claim, StoreError};
 
 #[tokio::test]
 async fn no_segment_is_given_to_two_owners() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let (first, second) = (world.host("a", START).await, world.host("b", START).await);
     let interval = world.interval_of(first, 300).await;
     assert_eq!(world.claim(first, interval, START, 2).await, [0, 1]);
@@ -20,7 +20,7 @@ async fn no_segment_is_given_to_two_owners() {
 
 #[tokio::test]
 async fn claims_at_the_same_time_share_the_segments_without_overlap() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let owner = world.host("a", START).await;
     let interval = world.interval_of(owner, 64 * 40).await;
     let mut claims = tokio::task::JoinSet::new();
@@ -39,7 +39,7 @@ async fn claims_at_the_same_time_share_the_segments_without_overlap() {
 
 #[tokio::test]
 async fn a_claim_hands_over_the_segment_as_it_is_and_a_larger_epoch_each_time() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let owner = world.host("a", START).await;
     let interval = world.interval_of(owner, 70).await;
     let mut hands = Hands::on(&world, owner, interval, START).await;
@@ -59,7 +59,7 @@ async fn a_claim_hands_over_the_segment_as_it_is_and_a_larger_epoch_each_time() 
 
 #[tokio::test]
 async fn a_segment_that_waits_for_a_retry_is_claimable_when_that_is_due() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let owner = world.host("a", START).await;
     let interval = world.interval_of(owner, 2).await;
     let mut hands = Hands::on(&world, owner, interval, START).await;
@@ -80,7 +80,7 @@ async fn a_segment_that_waits_for_a_retry_is_claimable_when_that_is_due() {
 
 #[tokio::test]
 async fn a_retry_that_has_succeeded_is_not_handed_over_again() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let owner = world.host("a", START).await;
     let interval = world.interval_of(owner, 3).await;
     let mut hands = Hands::on(&world, owner, interval, START).await;
@@ -98,7 +98,7 @@ async fn a_retry_that_has_succeeded_is_not_handed_over_again() {
 
 #[tokio::test]
 async fn intervals_with_something_to_claim_are_listed_from_the_longest_waiting() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let owner = world.host("a", START).await;
     let job = world.keep(manual_job()).await;
     let mut intervals = Vec::new();
@@ -123,7 +123,7 @@ async fn intervals_with_something_to_claim_are_listed_from_the_longest_waiting()
 
 #[tokio::test]
 async fn the_dead_claim_nothing() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let (dead, expired) = (world.host("a", START).await, world.host("b", START).await);
     let living = world.host("a", at(30)).await;
     let interval = world.interval_of(living, 8).await;
@@ -139,11 +139,11 @@ async fn the_dead_claim_nothing() {
 
 #[tokio::test]
 async fn claims_that_share_a_commit_are_answered_in_their_order_and_a_damaged_interval_fails_alone() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let owner = world.host("a", START).await;
     let (sound, damaged, other) =
         (world.interval_of(owner, 70).await, world.interval_of(owner, 1).await, world.interval_of(owner, 1).await);
-    let damage = sqlx::query("update segments set done = x'ffff' where interval_id = ?");
+    let damage = sqlx::query("update segments set done = $1 where interval_id = $2").bind(vec![0xff, 0xff]);
     damage.bind(damaged.to_string()).execute(&mut raw(&world).await).await.unwrap();
     let claims = [sound, damaged, other].map(|interval| Claim { owner, interval, reopened: 0, limit: 9, now: START });
     let claimed = world.store.claim_segments(&claims).await.unwrap();

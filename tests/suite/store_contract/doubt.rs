@@ -1,14 +1,14 @@
 //! What a host can ask when the answer to a write was lost.
 
 use crate::hands::Hands;
-use crate::world::{START, World, at};
+use crate::world::{START, at};
 use latchwork::domain::ids::SegmentId;
 use latchwork::domain::interval::IntervalState;
 use latchwork::domain::task::{LogLevel, LogLine};
 
 #[tokio::test]
 async fn a_batch_is_known_to_be_recorded_once_it_is_and_not_before() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let owner = world.host("a", START).await;
     let interval = world.interval_of(owner, 100).await;
     let mut hands = Hands::on(&world, owner, interval, START).await;
@@ -28,7 +28,7 @@ async fn a_batch_is_known_to_be_recorded_once_it_is_and_not_before() {
 
 #[tokio::test]
 async fn a_batch_that_let_its_segments_go_is_known_too_and_so_is_the_end_that_it_led_to() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let owner = world.host("a", START).await;
     let interval = world.interval_of(owner, 70).await;
     let mut hands = Hands::on(&world, owner, interval, START).await;
@@ -56,7 +56,7 @@ async fn a_batch_that_let_its_segments_go_is_known_too_and_so_is_the_end_that_it
 
 #[tokio::test]
 async fn what_another_host_has_written_since_is_not_taken_for_ones_own() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let dead = world.host("a", START).await;
     let interval = world.interval_of(dead, 10).await;
     let mut hands = Hands::on(&world, dead, interval, START).await;
@@ -74,7 +74,7 @@ async fn what_another_host_has_written_since_is_not_taken_for_ones_own() {
 
 #[tokio::test]
 async fn segments_are_given_back_by_whoever_holds_them_and_only_those() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let (owner, other) = (world.host("a", START).await, world.host("b", START).await);
     let interval = world.interval_of(owner, 200).await;
     world.claim(owner, interval, START, 2).await;
@@ -89,7 +89,7 @@ async fn segments_are_given_back_by_whoever_holds_them_and_only_those() {
 
 #[tokio::test]
 async fn tasks_that_were_in_flight_in_a_segment_that_is_given_back_are_duplicates() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let owner = world.host("a", START).await;
     let interval = world.interval_of(owner, 10).await;
     let mut hands = Hands::on(&world, owner, interval, START).await;

@@ -1,14 +1,13 @@
-//! What is committed stays, and the file has one host at a time.
+//! What is committed stays, through restarts and through versions of the schema.
 
-use super::raw;
+use super::tables;
 use crate::hands::Hands;
-use crate::world::{START, World, at, every, job_on, manual_job, tasks_only};
+use crate::world::{START, at, every, job_on, manual_job, tasks_only};
 use latchwork::domain::ids::TaskIndex;
-use latchwork::store::{SqliteStore, Store, StoreError};
 
 #[tokio::test]
 async fn what_was_recorded_is_there_after_the_store_was_opened_again() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let owner = world.host("a", START).await;
     let interval = world.interval_of(owner, 100).await;
     let mut hands = Hands::on(&world, owner, interval, START).await;
@@ -28,30 +27,8 @@ async fn what_was_recorded_is_there_after_the_store_was_opened_again() {
 }
 
 #[tokio::test]
-async fn a_second_host_is_kept_off_the_file_while_the_first_has_it() {
-    let world = World::new().await;
-    let second = SqliteStore::open(&world.database()).await.err().expect("the file is taken");
-    assert!(matches!(&second, StoreError::InUse(path) if path.ends_with("latchwork.db")), "{second}");
-    let world = world.reopened().await;
-    assert_eq!(world.plugins().await.unwrap().len(), 1);
-}
-
-#[tokio::test]
-async fn the_schema_goes_back_and_forth_without_leaving_anything() {
-    let files = tempfile::TempDir::new().unwrap();
-    let database = files.path().join("latchwork.db");
-    drop(SqliteStore::open(&database).await.unwrap());
-    while let Some(name) = SqliteStore::revert(&database).await.unwrap() {
-        assert!(!name.is_empty());
-    }
-    assert_eq!(tables(&database).await, ["_sqlx_migrations"]);
-    let store = SqliteStore::open(&database).await.unwrap();
-    assert!(store.jobs().await.unwrap().is_empty());
-}
-
-#[tokio::test]
 async fn rows_and_what_refers_to_them_go_through_a_version_back_and_forth() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let (manual, cron) = (world.keep(manual_job()).await, world.keep(job_on(every(10))).await);
     let owner = world.host("a", START).await;
     let interval = world.fire_job(manual, START).await;
@@ -66,8 +43,8 @@ async fn rows_and_what_refers_to_them_go_through_a_version_back_and_forth() {
     hands.record(&world).await.unwrap();
     let before = (format!("{:?}", world.jobs().await.unwrap()), world.view(interval).await);
 
-    let (database, world) = (world.database(), world.closed());
-    assert_eq!(SqliteStore::revert(&database).await.unwrap().as_deref(), Some("operations"));
+    let world = world.closed();
+    assert_eq!(world.revert().await.as_deref(), Some("operations"));
     let world = world.opened().await;
 
     let after = (format!("{:?}", world.jobs().await.unwrap()), world.view(interval).await);
@@ -76,34 +53,18 @@ async fn rows_and_what_refers_to_them_go_through_a_version_back_and_forth() {
     assert_eq!(world.key(manual, "key").await.unwrap().as_deref(), Some(&b"value"[..]));
     assert_eq!(world.key_usage(manual, &[]).await.unwrap().total, 8, "what keys take is counted anew");
     assert_eq!(world.due_jobs(at(10), 9).await.unwrap()[0].job.id, cron);
-    let broken = sqlx::query("pragma foreign_key_check").fetch_all(&mut raw(&world).await).await.unwrap();
-    assert!(broken.is_empty(), "{} rows refer to rows that are gone", broken.len());
-}
-
-async fn tables(database: &std::path::Path) -> Vec<String> {
-    let pool = sqlx::SqlitePool::connect(&format!("sqlite:{}", database.display())).await.unwrap();
-    let names = sqlx::query_scalar("select name from sqlite_master where type = 'table' and name not like 'sqlite_%'");
-    names.fetch_all(&pool).await.unwrap()
+    assert_eq!(super::broken_references(&world).await, 0, "rows refer to rows that are gone");
 }
 
 #[tokio::test]
-async fn another_spelling_of_the_path_leads_to_the_same_lock() {
-    let world = World::new().await;
-    let folder = world.database().parent().unwrap().to_owned();
-    let link = folder.join("link.db");
-    std::os::unix::fs::symlink(world.database(), &link).unwrap();
-    let around = folder.join("..").join(folder.file_name().unwrap()).join("latchwork.db");
-    for path in [link, around] {
-        let second = SqliteStore::open(&path).await.err();
-        assert!(matches!(second, Some(StoreError::InUse(_))), "{}", path.display());
+async fn the_schema_goes_back_and_forth_without_leaving_anything() {
+    let world = super::new_world().await;
+    let whole = tables(&world).await;
+    let closed = world.closed();
+    while let Some(name) = closed.revert().await {
+        assert!(!name.is_empty());
     }
-}
-
-#[tokio::test]
-async fn a_link_to_a_file_that_is_still_to_come_leads_to_its_lock() {
-    let files = tempfile::TempDir::new().unwrap();
-    let (database, link) = (files.path().join("latchwork.db"), files.path().join("link.db"));
-    std::os::unix::fs::symlink(&database, &link).unwrap();
-    let _first = SqliteStore::open(&link).await.unwrap();
-    assert!(matches!(SqliteStore::open(&database).await.err(), Some(StoreError::InUse(_))));
+    let world = closed.opened().await;
+    assert_eq!(tables(&world).await, whole);
+    assert!(world.jobs().await.unwrap().is_empty() && world.plugins().await.unwrap().is_empty());
 }

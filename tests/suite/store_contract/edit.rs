@@ -22,7 +22,7 @@ async fn job(world: &World, job: JobId) -> Job {
 
 #[tokio::test]
 async fn a_changed_job_is_kept_and_its_open_interval_goes_on_as_it_began() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let id = world.keep(job_on(every(10))).await;
     let open = world.fire_job(id, START).await;
     let change = edit(&job(&world, id).await, |job| {
@@ -44,7 +44,7 @@ async fn a_changed_job_is_kept_and_its_open_interval_goes_on_as_it_began() {
 
 #[tokio::test]
 async fn a_new_schedule_brings_its_own_next_firing_and_keeps_what_passed_of_the_old_one() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let id = world.keep(job_on(every(10))).await;
     let skipped = UnrunFiring {
         id: IntervalId::generate(),
@@ -68,7 +68,7 @@ async fn a_new_schedule_brings_its_own_next_firing_and_keeps_what_passed_of_the_
 
 #[tokio::test]
 async fn of_two_changes_of_one_state_the_second_is_refused() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let id = world.keep(manual_job()).await;
     let kept = job(&world, id).await;
     let change = |name: &str| edit(&kept, |job| job.spec.name = name.to_owned());
@@ -81,7 +81,7 @@ async fn of_two_changes_of_one_state_the_second_is_refused() {
 
 #[tokio::test]
 async fn a_change_that_would_close_a_circle_of_jobs_is_refused_with_its_way() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let named = |name: &str, after: Option<JobId>| {
         let mut job = manual_job();
         job.spec.name = name.to_owned();

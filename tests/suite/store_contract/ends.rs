@@ -63,7 +63,7 @@ async fn intervals(world: &World, job: JobId) -> Vec<IntervalRecord> {
 #[tokio::test]
 async fn a_job_that_failed_too_often_in_a_row_is_paused_with_the_last_failure() {
     use IntervalState::{Abandoned, Cancelled, Failed, Succeeded};
-    let world = World::new().await;
+    let world = super::new_world().await;
     let owner = world.host("a", START).await;
     let id = pausing_after(&world, 3).await;
     for (end, failures) in [(Failed, 1), (Abandoned, 2), (Succeeded, 0), (Failed, 1), (Cancelled, 1), (Failed, 2)] {
@@ -84,7 +84,7 @@ async fn a_job_that_failed_too_often_in_a_row_is_paused_with_the_last_failure() 
 
 #[tokio::test]
 async fn a_plan_that_fails_and_a_plugin_that_is_missing_count_as_failures() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let owner = world.host("a", START).await;
     let id = pausing_after(&world, 9).await;
     let interval = world.fire_job(id, START).await;
@@ -102,7 +102,7 @@ async fn a_plan_that_fails_and_a_plugin_that_is_missing_count_as_failures() {
 
 #[tokio::test]
 async fn an_abandoned_interval_and_its_replacement_count_once() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let owner = world.host("a", START).await;
     let id = pausing_after(&world, 9).await;
     let follower = following(&world, id, AfterEnd::Failure, Overlap::Allow).await;
@@ -122,7 +122,7 @@ async fn the_end_of_an_interval_fires_those_that_wait_for_such_an_end() {
     use IntervalState::{Abandoned, Cancelled, Failed, Succeeded};
     for (end, expected) in [(Succeeded, [1, 0, 1]), (Failed, [0, 1, 1]), (Abandoned, [0, 1, 1]), (Cancelled, [0, 0, 0])]
     {
-        let world = World::new().await;
+        let world = super::new_world().await;
         let owner = world.host("a", START).await;
         let first = world.keep(manual_job()).await;
         let mut fired = Vec::new();
@@ -151,7 +151,7 @@ async fn a_chained_firing_that_finds_an_interval_open_follows_the_jobs_overlap_r
         (Overlap::Queue { max: 1 }, vec![Pending, Pending, Skipped]),
     ];
     for (overlap, expected) in cases {
-        let world = World::new().await;
+        let world = super::new_world().await;
         let owner = world.host("a", START).await;
         let first = world.keep(manual_job()).await;
         let follower = following(&world, first, AfterEnd::Any, overlap).await;
@@ -177,7 +177,7 @@ async fn a_chained_firing_that_finds_an_interval_open_follows_the_jobs_overlap_r
 
 #[tokio::test]
 async fn a_paused_follower_records_what_it_does_not_fire() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let owner = world.host("a", START).await;
     let first = world.keep(manual_job()).await;
     let follower = following(&world, first, AfterEnd::Any, Overlap::Allow).await;
@@ -189,7 +189,7 @@ async fn a_paused_follower_records_what_it_does_not_fire() {
 
 #[tokio::test]
 async fn a_chain_of_jobs_without_a_plugin_falls_link_by_link() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let mut last = {
         let mut job = manual_job();
         job.spec.plugin = "nobody".to_owned();
@@ -208,7 +208,7 @@ async fn a_chain_of_jobs_without_a_plugin_falls_link_by_link() {
 
 #[tokio::test]
 async fn a_job_that_others_wait_for_is_not_deleted() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let first = world.keep(manual_job()).await;
     let follower = following(&world, first, AfterEnd::Any, Overlap::Skip).await;
     let awaited = JobDeletion::Awaited(vec![(follower, "audit".to_owned())]);

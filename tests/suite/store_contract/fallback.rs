@@ -32,7 +32,7 @@ async fn succeed(world: &World, job: JobId) {
 
 #[tokio::test]
 async fn a_fallback_that_fails_too_warns_on_its_job_until_an_interval_succeeds() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let owner = world.host("a", START).await;
     let interval = world.interval_of(owner, 8).await;
     let job = world.view(interval).await.job;
@@ -49,7 +49,7 @@ async fn a_fallback_that_fails_too_warns_on_its_job_until_an_interval_succeeds()
 
 #[tokio::test]
 async fn a_fallback_without_a_version_fails_with_a_warning_too() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let owner = world.host("a", START).await;
     let interval = world.interval_of(owner, 8).await;
     for gone in ["delete from plugins", "delete from components"] {
@@ -63,13 +63,13 @@ async fn a_fallback_without_a_version_fails_with_a_warning_too() {
 
 #[tokio::test]
 async fn an_ordinary_failure_warns_of_nothing_and_another_warning_stays_after_a_success() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let owner = world.host("a", START).await;
     let interval = world.interval_of(owner, 8).await;
     let job = world.view(interval).await.job;
     world.abandon(interval, "enough", None, at(1)).await.unwrap();
     assert_eq!(warning(&world, job).await, None);
-    let other = "update jobs set warning = 'its intervals outlast its period' where id = ?";
+    let other = "update jobs set warning = 'its intervals outlast its period' where id = $1";
     sqlx::query(other).bind(job.to_string()).execute(&mut super::raw(&world).await).await.unwrap();
     succeed(&world, job).await;
     assert!(warning(&world, job).await.is_some());
@@ -77,7 +77,7 @@ async fn an_ordinary_failure_warns_of_nothing_and_another_warning_stays_after_a_
 
 #[tokio::test]
 async fn what_records_no_progress_is_not_replaced() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let owner = world.host("a", START).await;
     let interval = world.untracked_interval_of(owner, 8).await;
     let fallback = fall_back(&world, interval, "it cannot be read").await;
@@ -87,7 +87,7 @@ async fn what_records_no_progress_is_not_replaced() {
 
 #[tokio::test]
 async fn the_shape_of_an_interval_is_told_from_its_plan_to_its_end() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let owner = world.host("a", START).await;
     let interval = world.fire_job(world.keep(manual_job()).await, START).await;
     assert_eq!(world.stage_graph(interval).await.unwrap(), None, "it has no plan yet");
@@ -102,7 +102,7 @@ async fn the_shape_of_an_interval_is_told_from_its_plan_to_its_end() {
 
 #[tokio::test]
 async fn only_an_interval_with_nothing_to_claim_nor_held_is_stalled() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let owner = world.host("a", START).await;
     let [free, held] = [world.interval_of(owner, 8).await, world.interval_of(owner, 8).await];
     world.claim(owner, held, START, 9).await;
@@ -112,7 +112,7 @@ async fn only_an_interval_with_nothing_to_claim_nor_held_is_stalled() {
     hands.retry(0, at(999));
     hands.record(&world).await.unwrap();
     assert_eq!(world.stalled_intervals().await.unwrap(), []);
-    let stuck = "update segments set state = 'blocked' where interval_id = ?";
+    let stuck = "update segments set state = 'blocked' where interval_id = $1";
     sqlx::query(stuck).bind(free.to_string()).execute(&mut super::raw(&world).await).await.unwrap();
     let job = world.view(free).await.job;
     assert_eq!(world.stalled_intervals().await.unwrap(), [(free, job)]);

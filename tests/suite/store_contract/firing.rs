@@ -42,7 +42,7 @@ async fn fire(world: &World, decision: &FiringDecision) -> bool {
 
 #[tokio::test]
 async fn the_most_overdue_job_comes_first_and_none_before_its_time() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let [late, early, future] = [20, 10, 30].map(|seconds| job_on(every(seconds)));
     let [late, early, future] = [world.keep(late).await, world.keep(early).await, world.keep(future).await];
     world.keep(manual_job()).await;
@@ -57,7 +57,7 @@ async fn the_most_overdue_job_comes_first_and_none_before_its_time() {
 
 #[tokio::test]
 async fn a_due_job_tells_of_its_intervals_that_are_still_open() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let job = world.keep(job_on(every(10))).await;
     let open = async || world.due_jobs(at(30), 1).await.unwrap()[0].open.clone();
     assert_eq!(open().await, []);
@@ -83,7 +83,7 @@ async fn a_due_job_tells_of_its_intervals_that_are_still_open() {
 
 #[tokio::test]
 async fn of_two_who_decide_about_one_firing_only_one_fires() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let job = world.keep(job_on(every(10))).await;
     let (first, second) = (run(job, at(10)), run(job, at(10)));
     assert!(fire(&world, &first).await);
@@ -95,7 +95,7 @@ async fn of_two_who_decide_about_one_firing_only_one_fires() {
 
 #[tokio::test]
 async fn one_instant_of_a_jobs_schedule_never_has_two_intervals() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let job = world.keep(job_on(every(10))).await;
     let stuck = |was_due_at| due_again(run(job, was_due_at), at(10));
     let (first, again) = (stuck(at(10)), stuck(at(10)));
@@ -107,7 +107,7 @@ async fn one_instant_of_a_jobs_schedule_never_has_two_intervals() {
 
 #[tokio::test]
 async fn a_firing_keeps_when_it_was_due_when_it_was_found_and_what_made_it() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let job = world.keep(job_on(every(10))).await;
     let mut decision = FiringDecision { is_tracked: false, ..run(job, at(10)) };
     let on_time = decision.verdict.runs[0].firing;
@@ -122,7 +122,7 @@ async fn a_firing_keeps_when_it_was_due_when_it_was_found_and_what_made_it() {
 
 #[tokio::test]
 async fn firings_that_do_not_run_are_kept_with_the_reason_and_the_time() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let job = world.keep(job_on(every(10))).await;
     let unrun = |state, reason: &str, scheduled_at| UnrunFiring {
         id: IntervalId::generate(),
@@ -151,7 +151,7 @@ async fn firings_that_do_not_run_are_kept_with_the_reason_and_the_time() {
 
 #[tokio::test]
 async fn an_unknown_job_cannot_be_triggered_nor_fired() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let job = JobId::generate();
     let interval = firing(job, Origin::Trigger, START);
     assert_eq!(world.trigger(&interval, None).await.unwrap(), Triggered::UnknownJob);
@@ -161,7 +161,7 @@ async fn an_unknown_job_cannot_be_triggered_nor_fired() {
 
 #[tokio::test]
 async fn an_interval_of_a_job_without_plugin_fails_at_once_and_says_why() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let mut job = manual_job();
     job.spec.plugin = "nobody".to_owned();
     let job = world.keep(job).await;
@@ -175,7 +175,7 @@ async fn an_interval_of_a_job_without_plugin_fails_at_once_and_says_why() {
 
 #[tokio::test]
 async fn an_interval_carries_the_work_of_its_job() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let mut job = manual_job();
     job.spec.work.payload = r#"{"a":1}"#.to_owned();
     job.spec.work.tasks = Some(3);
@@ -190,7 +190,7 @@ async fn an_interval_carries_the_work_of_its_job() {
 
 #[tokio::test]
 async fn a_firing_that_is_kept_already_does_not_fire_and_the_next_one_still_comes() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let job = world.keep(job_on(every(10))).await;
     let kept = due_again(run(job, at(10)), at(10));
     assert!(fire(&world, &kept).await);

@@ -2,12 +2,12 @@
 
 use super::is_lease_lost;
 use crate::hands::Hands;
-use crate::world::{START, World, at, manual_job};
+use crate::world::{START, at, manual_job};
 use latchwork::domain::lease::LEASE_FOR;
 
 #[tokio::test]
 async fn a_new_start_of_a_host_ends_its_earlier_ones_and_no_others() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let (first, other) = (world.host("a", START).await, world.host("b", START).await);
     let second = world.host("a", at(1)).await;
     assert!(is_lease_lost(world.renew_incarnation(first, at(2)).await));
@@ -17,7 +17,7 @@ async fn a_new_start_of_a_host_ends_its_earlier_ones_and_no_others() {
 
 #[tokio::test]
 async fn an_incarnation_that_ended_cannot_renew() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let owner = world.host("a", START).await;
     world.end_incarnation(owner, at(1)).await.unwrap();
     assert!(is_lease_lost(world.renew_incarnation(owner, at(2)).await));
@@ -25,7 +25,7 @@ async fn an_incarnation_that_ended_cannot_renew() {
 
 #[tokio::test]
 async fn a_lease_runs_from_its_last_renewal() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let owner = world.host("a", START).await;
     let interval = world.interval_of(owner, 8).await;
     Hands::on(&world, owner, interval, START).await;
@@ -37,7 +37,7 @@ async fn a_lease_runs_from_its_last_renewal() {
 
 #[tokio::test]
 async fn whose_lease_ran_out_may_renew_until_another_host_has_taken_over() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let owner = world.host("a", START).await;
     let interval = world.interval_of(owner, 8).await;
     Hands::on(&world, owner, interval, START).await;
@@ -48,7 +48,7 @@ async fn whose_lease_ran_out_may_renew_until_another_host_has_taken_over() {
 
 #[tokio::test]
 async fn a_host_that_stops_gives_back_its_segments_and_counts_only_what_it_let_go() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let owner = world.host("a", START).await;
     let interval = world.interval_of(owner, 200).await;
     let mut hands = Hands::on(&world, owner, interval, START).await;
@@ -69,7 +69,7 @@ async fn a_host_that_stops_gives_back_its_segments_and_counts_only_what_it_let_g
 
 #[tokio::test]
 async fn what_is_untracked_stays_with_a_host_that_stops() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let owner = world.host("a", START).await;
     let interval = world.untracked_interval_of(owner, 8).await;
     Hands::on(&world, owner, interval, START).await;
@@ -82,7 +82,7 @@ async fn what_is_untracked_stays_with_a_host_that_stops() {
 
 #[tokio::test]
 async fn a_plan_that_a_stopped_host_was_making_is_made_by_another() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let (owner, heir) = (world.host("a", START).await, world.host("b", START).await);
     let interval = world.fire_job(world.keep(manual_job()).await, START).await;
     assert_eq!(world.claim_pending(owner, START, 9).await.unwrap(), [interval]);

@@ -2,7 +2,7 @@
 
 use super::is_lease_lost;
 use crate::hands::Hands;
-use crate::world::{START, World, at, every, job_on, manual_job, tasks_only};
+use crate::world::{START, at, every, job_on, manual_job, tasks_only};
 use latchwork::domain::cron::{CronSchedule, DstFold, DstGap, DstRules};
 use latchwork::domain::ids::JobId;
 use latchwork::domain::interval::{IntervalState, Origin};
@@ -63,7 +63,7 @@ fn unusual_spec(schedule: Schedule) -> JobSpec {
 
 #[tokio::test]
 async fn every_field_of_a_job_comes_back_for_each_kind_of_schedule() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let before = world.keep(manual_job()).await;
     let dst = DstRules { gap: DstGap::Skip, fold: DstFold::Twice };
     let cron = CronSchedule::new("30 2 * * MON", "Europe/Berlin", dst).unwrap();
@@ -81,7 +81,7 @@ async fn every_field_of_a_job_comes_back_for_each_kind_of_schedule() {
 
 #[tokio::test]
 async fn jobs_are_listed_from_the_oldest_and_an_unknown_one_is_none() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let ids = [world.keep(manual_job()).await, world.keep(job_on(every(1))).await, world.keep(manual_job()).await];
     assert_eq!(world.jobs().await.unwrap().iter().map(|job| job.id).collect::<Vec<_>>(), ids);
     assert!(world.job(JobId::generate()).await.unwrap().is_none());
@@ -89,7 +89,7 @@ async fn jobs_are_listed_from_the_oldest_and_an_unknown_one_is_none() {
 
 #[tokio::test]
 async fn a_job_shows_its_open_interval_from_its_firing_to_its_end() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let owner = world.host("a", START).await;
     let job = world.keep(manual_job()).await;
     let current = async || world.job(job).await.unwrap().unwrap().current_interval;
@@ -108,7 +108,7 @@ async fn a_job_shows_its_open_interval_from_its_firing_to_its_end() {
 
 #[tokio::test]
 async fn a_deleted_job_is_gone_once_and_fires_no_more() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let job = world.keep(job_on(every(10))).await;
     assert_eq!(world.delete_job(job, at(1)).await.unwrap(), JobDeletion::Deleted);
     assert_eq!(world.delete_job(job, at(1)).await.unwrap(), JobDeletion::Unknown);
@@ -123,7 +123,7 @@ async fn a_deleted_job_is_gone_once_and_fires_no_more() {
 
 #[tokio::test]
 async fn deleting_a_job_cancels_its_open_intervals_and_removes_its_keys() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let owner = world.host("a", START).await;
     let job = world.keep(manual_job()).await;
     let running = world.fire_job(job, START).await;

@@ -3,7 +3,7 @@
 use super::raw;
 use crate::hands::Hands;
 use crate::mill::Mill;
-use crate::world::{START, World, at, firing, manual_job};
+use crate::world::{START, at, firing, manual_job};
 use latchwork::domain::firing::{UnrunFiring, Verdict};
 use latchwork::domain::ids::IntervalId;
 use latchwork::domain::interval::{IntervalState, Origin};
@@ -16,7 +16,7 @@ const KEEP_ALL: Retention = Retention { intervals: None, days: None };
 
 #[tokio::test]
 async fn a_history_counts_what_ran_and_what_did_not_and_shows_the_oldest_of_both() {
-    let mut mill = Mill::new(1, Retention { intervals: Some(7), days: None }).await;
+    let mut mill = Mill::on(super::new_world().await, 1, Retention { intervals: Some(7), days: None }).await;
     let first = mill.round().await[0];
     let job = mill.jobs[0];
     let skipped = UnrunFiring {
@@ -44,7 +44,7 @@ async fn a_history_counts_what_ran_and_what_did_not_and_shows_the_oldest_of_both
 
 #[tokio::test]
 async fn jobs_with_history_are_those_with_an_end_since_or_all_and_the_deleted_too() {
-    let mut mill = Mill::new(1, KEEP_ALL).await;
+    let mut mill = Mill::on(super::new_world().await, 1, KEEP_ALL).await;
     mill.round().await;
     let idle = mill.world.keep(manual_job()).await;
     mill.world.delete_job(idle, at(11)).await.unwrap();
@@ -58,7 +58,7 @@ async fn jobs_with_history_are_those_with_an_end_since_or_all_and_the_deleted_to
 
 #[tokio::test]
 async fn a_removed_interval_leaves_nothing() {
-    let mut mill = Mill::new(3, KEEP_ALL).await;
+    let mut mill = Mill::on(super::new_world().await, 3, KEEP_ALL).await;
     let intervals = mill.round().await;
     let removal = mill.world.remove_intervals(&intervals, ALL).await.unwrap();
     assert_eq!(removal, Removal { intervals: 3, rows: 3 * 4, is_done: true }, "stage, segment, output, line of log");
@@ -73,7 +73,7 @@ async fn a_removed_interval_leaves_nothing() {
 
 #[tokio::test]
 async fn a_large_interval_goes_in_slices_and_its_own_row_last() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let owner = world.host("a", START).await;
     let interval = world.interval_of(owner, 100).await;
     let mut hands = Hands::on(&world, owner, interval, START).await;
@@ -101,7 +101,7 @@ async fn a_large_interval_goes_in_slices_and_its_own_row_last() {
 
 #[tokio::test]
 async fn what_is_open_stays_and_so_does_what_an_open_one_came_from() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let job = world.keep(manual_job()).await;
     let (cause, chained, open) = (world.fire_job(job, at(1)).await, world.keep(manual_job()).await, at(2));
     world.abandon(cause, "enough", None, at(2)).await.unwrap();
@@ -118,7 +118,7 @@ async fn what_is_open_stays_and_so_does_what_an_open_one_came_from() {
 
 #[tokio::test]
 async fn only_a_deleted_job_without_intervals_is_removed() {
-    let mut mill = Mill::new(1, KEEP_ALL).await;
+    let mut mill = Mill::on(super::new_world().await, 1, KEEP_ALL).await;
     let intervals = mill.round().await;
     let job = mill.jobs[0];
     let mut after = manual_job();
@@ -137,7 +137,7 @@ async fn only_a_deleted_job_without_intervals_is_removed() {
 
 #[tokio::test]
 async fn a_version_goes_when_it_was_superseded_before_and_no_interval_is_pinned_to_it() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let (unused, _) = world.upload("hello", b"unused", at(1)).await;
     let (pinned, _) = world.upload("hello", b"pinned", at(2)).await;
     let mut job = manual_job();
@@ -158,7 +158,7 @@ async fn a_version_goes_when_it_was_superseded_before_and_no_interval_is_pinned_
 
 #[tokio::test]
 async fn a_dead_incarnation_stays_as_long_as_it_holds_something() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let (holder, idle, living) =
         (world.host("a", START).await, world.host("b", START).await, world.host("c", at(500)).await);
     let interval = world.interval_of(holder, 1).await;
@@ -168,23 +168,4 @@ async fn a_dead_incarnation_stays_as_long_as_it_holds_something() {
     world.renew_incarnation(living, at(501)).await.unwrap();
     world.resume(interval, 1, 3, at(500)).await.unwrap();
     assert_eq!(world.remove_dead_incarnations(at(510)).await.unwrap(), 1, "the one that was taken over");
-}
-
-#[tokio::test]
-async fn the_log_of_writes_is_cut_back_after_a_reader_held_it() {
-    let mut mill = Mill::new(2, KEEP_ALL).await;
-    let log = mill.world.database().with_extension("db-wal");
-    let mut reader = raw(&mill.world).await;
-    sqlx::query("begin").execute(&mut reader).await.unwrap();
-    sqlx::query("select count(*) from jobs").fetch_one(&mut reader).await.unwrap();
-    let wasm = vec![7; 8 << 20];
-    for number in 0..10u8 {
-        let wasm = [&wasm[..], &[number]].concat();
-        mill.world.upload("large", &wasm, mill.now).await;
-    }
-    mill.round().await;
-    assert!(std::fs::metadata(&log).unwrap().len() > 64 << 20, "the reader keeps it from beginning anew");
-    sqlx::query("rollback").execute(&mut reader).await.unwrap();
-    mill.world.give_back_pages(0).await.unwrap();
-    assert_eq!(std::fs::metadata(&log).unwrap().len(), 0);
 }

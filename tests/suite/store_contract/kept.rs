@@ -25,7 +25,7 @@ async fn marked(world: &World, owner: IncarnationId, interval: IntervalId) -> Ve
 
 #[tokio::test]
 async fn a_checkpoint_is_there_at_once_and_the_latest_counts() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let owner = world.host("a", START).await;
     let interval = world.interval_of(owner, 100).await;
     let mut hands = Hands::on(&world, owner, interval, START).await;
@@ -41,7 +41,7 @@ async fn a_checkpoint_is_there_at_once_and_the_latest_counts() {
 
 #[tokio::test]
 async fn a_checkpoint_of_a_task_whose_segment_another_holds_is_not_kept() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let old = world.host("a", START).await;
     let (interval, other) = (world.interval_of(old, 8).await, world.interval_of(old, 8).await);
     let mut hands = Hands::on(&world, old, interval, START).await;
@@ -59,7 +59,7 @@ async fn a_checkpoint_of_a_task_whose_segment_another_holds_is_not_kept() {
 
 #[tokio::test]
 async fn a_checkpoint_goes_with_the_end_of_its_task_and_not_before() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let owner = world.host("a", START).await;
     let interval = world.interval_of(owner, 8).await;
     let mut hands = Hands::on(&world, owner, interval, START).await;
@@ -84,7 +84,7 @@ async fn a_checkpoint_goes_with_the_end_of_its_task_and_not_before() {
 
 #[tokio::test]
 async fn a_poison_task_leaves_no_checkpoint() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let owner = world.host("a", START).await;
     let interval = world.interval_of(owner, 8).await;
     let mut hands = Hands::on(&world, owner, interval, START).await;
@@ -98,7 +98,7 @@ async fn a_poison_task_leaves_no_checkpoint() {
 
 #[tokio::test]
 async fn an_output_is_read_by_its_task() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let owner = world.host("a", START).await;
     let interval = world.interval_of(owner, 8).await;
     let mut hands = Hands::on(&world, owner, interval, START).await;
@@ -115,7 +115,7 @@ fn event(name: &str) -> Event {
 
 #[tokio::test]
 async fn events_come_in_the_order_in_which_they_were_recorded_page_by_page() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let owner = world.host("a", START).await;
     let interval = world.fire_job(world.keep(manual_job()).await, START).await;
     world.claim_pending(owner, START, 9).await.unwrap();
@@ -138,7 +138,7 @@ async fn events_come_in_the_order_in_which_they_were_recorded_page_by_page() {
 
 #[tokio::test]
 async fn events_of_a_record_that_is_refused_are_dropped() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let owner = world.host("a", START).await;
     let interval = world.interval_of(owner, 8).await;
     let mut hands = Hands::on(&world, owner, interval, START).await;
@@ -167,7 +167,7 @@ async fn usage(world: &World, job: JobId) -> u64 {
 
 #[tokio::test]
 async fn what_keys_take_is_counted_as_they_are_set_replaced_and_removed() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let owner = world.host("a", START).await;
     let job = small_job(&world).await;
     let interval = world.fire_job(job, START).await;
@@ -193,7 +193,7 @@ async fn what_keys_take_is_counted_as_they_are_set_replaced_and_removed() {
 
 #[tokio::test]
 async fn tasks_that_exceed_the_quota_together_are_named_and_nothing_is_written() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let owner = world.host("a", START).await;
     let job = small_job(&world).await;
     let interval = world.fire_job(job, START).await;
@@ -224,7 +224,7 @@ async fn tasks_that_exceed_the_quota_together_are_named_and_nothing_is_written()
 
 #[tokio::test]
 async fn a_plan_is_held_to_the_quota_too() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let owner = world.host("a", START).await;
     let job = small_job(&world).await;
     let interval = world.fire_job(job, START).await;

@@ -29,7 +29,7 @@ async fn list(world: &World, job: JobId, prefix: &str) -> Vec<String> {
 
 #[tokio::test]
 async fn keys_are_listed_in_the_order_of_their_bytes() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let mut keys = ["b", "a", "B", "a/10", "a/9", "ä", "z", "日本", "~", " ", "\u{10ffff}", "\u{ffff}"];
     let job = job_with(&world, &keys).await;
     keys.sort_unstable();
@@ -38,7 +38,7 @@ async fn keys_are_listed_in_the_order_of_their_bytes() {
 
 #[tokio::test]
 async fn a_prefix_is_taken_letter_by_letter_whatever_its_characters() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let job =
         job_with(&world, &["50%", "50%/a", "500", "a_b", "aXb", "A_b", "ä/1", "ä/2", "a/1", "日本語", "日", "*x"])
             .await;
@@ -52,7 +52,7 @@ async fn a_prefix_is_taken_letter_by_letter_whatever_its_characters() {
 
 #[tokio::test]
 async fn pages_follow_one_another_without_gap_or_repetition() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let job = job_with(&world, &["a", "k/1", "k/2", "k/3", "l"]).await;
     let page = async |after| world.list_keys(job, "k/", after, 2).await.unwrap();
     assert_eq!(page(None).await, ["k/1", "k/2"]);
@@ -64,7 +64,7 @@ async fn pages_follow_one_another_without_gap_or_repetition() {
 
 #[tokio::test]
 async fn a_job_sees_only_its_own_keys() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let (mine, other) = (job_with(&world, &["mine", "both"]).await, job_with(&world, &["both"]).await);
     write(&world, other, [("both".to_owned(), Some(b"other".to_vec()))].into()).await;
     assert_eq!(world.key(mine, "both").await.unwrap().as_deref(), Some(&b"both"[..]));
@@ -74,7 +74,7 @@ async fn a_job_sees_only_its_own_keys() {
 
 #[tokio::test]
 async fn a_key_is_set_replaced_and_removed_and_may_hold_no_bytes() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let job = job_with(&world, &["kept", "replaced", "removed"]).await;
     let writes =
         [("replaced".to_owned(), Some(Vec::new())), ("removed".to_owned(), None), ("never there".to_owned(), None)];
@@ -86,7 +86,7 @@ async fn a_key_is_set_replaced_and_removed_and_may_hold_no_bytes() {
 
 #[tokio::test]
 async fn a_prefix_may_hold_nul_and_the_last_character_there_is() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let job =
         job_with(&world, &["a", "a\0", "a\0b", "a\u{1}", "\u{10ffff}", "\u{10ffff}z", "\u{d7ff}", "\u{e000}"]).await;
     assert_eq!(list(&world, job, "a\0").await, ["a\0", "a\0b"]);

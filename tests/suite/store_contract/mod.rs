@@ -1,8 +1,10 @@
-//! What every store promises, whatever database it is on. Each test asks an `Arc<dyn Store>` of [`crate::world`].
+//! What every store promises, whatever database it is on: this folder is compiled into `on_sqlite` and into
+//! `on_postgres`. Each test asks an `Arc<dyn Store>` of [`crate::world`].
 
 mod backfills;
 mod bounds;
 mod claims;
+mod concurrency;
 mod damage;
 mod doubt;
 mod durability;
@@ -18,7 +20,6 @@ mod keys;
 mod operations;
 mod planning;
 mod plugins;
-mod query_plans;
 mod queue;
 mod record;
 mod recovery;
@@ -26,13 +27,13 @@ mod retry;
 mod upgrade;
 mod views;
 
+use super::{BACKEND, broken_references, raw, tables};
 use crate::world::World;
 use latchwork::store::{Result, StoreError};
-use sqlx::Connection as _;
 
-/// A connection to the store's file past the store, for what the store itself would never write.
-async fn raw(world: &World) -> sqlx::SqliteConnection {
-    sqlx::SqliteConnection::connect(&format!("sqlite:{}", world.database().display())).await.unwrap()
+/// A new store on the database that these tests are about.
+async fn new_world() -> World {
+    World::on(BACKEND).await
 }
 
 /// Whether a write was refused because its incarnation no longer holds what it wanted to write.

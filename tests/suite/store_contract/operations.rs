@@ -16,7 +16,7 @@ async fn job(world: &World, job: JobId) -> Job {
 
 #[tokio::test]
 async fn a_paused_job_is_not_due_and_keeps_its_open_interval() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let id = world.keep(job_on(every(10))).await;
     let open = world.fire_job(id, START).await;
     assert!(world.pause_job(id, "a look at the disks", at(1)).await.unwrap());
@@ -35,7 +35,7 @@ async fn a_paused_job_is_not_due_and_keeps_its_open_interval() {
 
 #[tokio::test]
 async fn a_resumed_job_is_due_at_its_next_firing_and_keeps_what_passed() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let id = world.keep(job_on(every(10))).await;
     let next = Some(NextFiring { scheduled_at: at(40), fire_at: at(41) });
     let skipped = UnrunFiring {
@@ -64,7 +64,7 @@ async fn a_resumed_job_is_due_at_its_next_firing_and_keeps_what_passed() {
 
 #[tokio::test]
 async fn a_trigger_with_a_known_key_starts_nothing() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let (one, other) = (world.keep(manual_job()).await, world.keep(manual_job()).await);
     let trigger = async |job, key| {
         let interval = firing(job, Origin::Trigger, at(1));
@@ -84,7 +84,7 @@ async fn a_trigger_with_a_known_key_starts_nothing() {
 
 #[tokio::test]
 async fn a_cancelled_interval_keeps_what_has_completed_and_takes_nothing_more() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let owner = world.host("a", START).await;
     let job = world.keep(manual_job()).await;
     let running = world.fire_job(job, START).await;
@@ -112,7 +112,7 @@ async fn a_cancelled_interval_keeps_what_has_completed_and_takes_nothing_more() 
 
 #[tokio::test]
 async fn an_interval_that_has_ended_otherwise_is_not_cancelled() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let owner = world.host("a", START).await;
     let ended = world.interval_of(owner, 0).await;
     let cancelled = world.cancel_interval(ended, "too late", at(2)).await.unwrap();

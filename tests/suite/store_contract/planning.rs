@@ -38,7 +38,7 @@ async fn fail_plan(
 
 #[tokio::test]
 async fn a_plan_is_made_by_one_host_and_the_longest_waiting_comes_first() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let (first, second) = (world.host("a", START).await, world.host("b", START).await);
     let job = world.keep(manual_job()).await;
     let late = world.fire_job(job, at(9)).await;
@@ -54,7 +54,7 @@ async fn a_plan_is_made_by_one_host_and_the_longest_waiting_comes_first() {
 
 #[tokio::test]
 async fn a_recorded_plan_leaves_stages_segments_and_what_it_wrote() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let (owner, job, interval) = claimed(&world).await;
     let plan = stages(&[("fetch", 100, &[]), ("merge", 70, &["fetch"]), ("notes", 1, &[])]);
     let recorded = world.record_plan(owner, interval, &plan, writes("planned"), at(2)).await.unwrap();
@@ -76,7 +76,7 @@ async fn a_recorded_plan_leaves_stages_segments_and_what_it_wrote() {
 
 #[tokio::test]
 async fn an_interval_without_tasks_succeeds_with_its_plan() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let (owner, job, interval) = claimed(&world).await;
     let plan = stages(&[("none", 0, &[]), ("nothing", 0, &["none"])]);
     let recorded = world.record_plan(owner, interval, &plan, no_writes(), at(2)).await.unwrap();
@@ -87,7 +87,7 @@ async fn an_interval_without_tasks_succeeds_with_its_plan() {
 
 #[tokio::test]
 async fn an_empty_stage_holds_up_nobody() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let (owner, _, interval) = claimed(&world).await;
     let plan = stages(&[("none", 0, &[]), ("work", 3, &["none"])]);
     world.record_plan(owner, interval, &plan, no_writes(), at(2)).await.unwrap();
@@ -96,7 +96,7 @@ async fn an_empty_stage_holds_up_nobody() {
 
 #[tokio::test]
 async fn a_failed_plan_is_made_again_at_its_time_and_not_before() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let (owner, _, interval) = claimed(&world).await;
     fail_plan(&world, owner, interval, Some(at(10))).await.unwrap();
     assert_eq!(world.next_wake_at().await.unwrap(), Some(at(10)));
@@ -109,7 +109,7 @@ async fn a_failed_plan_is_made_again_at_its_time_and_not_before() {
 
 #[tokio::test]
 async fn a_plan_that_succeeds_at_last_is_the_second_attempt_and_leaves_no_reason() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let (owner, _, interval) = claimed(&world).await;
     fail_plan(&world, owner, interval, Some(at(10))).await.unwrap();
     world.claim_pending(owner, at(10), 9).await.unwrap();
@@ -122,7 +122,7 @@ async fn a_plan_that_succeeds_at_last_is_the_second_attempt_and_leaves_no_reason
 
 #[tokio::test]
 async fn a_plan_that_fails_for_good_fails_its_interval_and_says_why() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let (owner, job, interval) = claimed(&world).await;
     fail_plan(&world, owner, interval, None).await.unwrap();
     let view = world.view(interval).await;
@@ -134,7 +134,7 @@ async fn a_plan_that_fails_for_good_fails_its_interval_and_says_why() {
 
 #[tokio::test]
 async fn only_who_claimed_a_plan_records_it_and_only_once() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let (owner, job, interval) = claimed(&world).await;
     let other = world.host("b", START).await;
     assert!(is_lease_lost(world.record_plan(other, interval, &tasks_only(1), writes("mine"), at(2)).await));
@@ -153,7 +153,7 @@ fn made(interval: IntervalId, plan: Plan, segments_max: u32) -> MadePlan {
 
 #[tokio::test]
 async fn plans_that_are_recorded_together_fail_alone() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let owner = world.host("a", START).await;
     let job = world.keep(manual_job()).await;
     let [first, second, third] = [at(1), at(2), at(3)].map(|fired_at| world.fire_job(job, fired_at));
@@ -169,7 +169,7 @@ async fn plans_that_are_recorded_together_fail_alone() {
 
 #[tokio::test]
 async fn the_maker_of_a_plan_holds_its_first_segments_at_once() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let (owner, _, interval) = claimed(&world).await;
     let plan = stages(&[("fetch", 130, &[]), ("merge", 70, &["fetch"]), ("notes", 70, &[])]);
     let spans = plan.segments();
@@ -189,7 +189,7 @@ async fn the_maker_of_a_plan_holds_its_first_segments_at_once() {
 
 #[tokio::test]
 async fn a_maker_whose_lease_has_run_out_holds_nothing() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let (owner, _, interval) = claimed(&world).await;
     let planned = world.record_plans(owner, &[made(interval, tasks_only(1), 9)], at(60)).await.unwrap();
     assert!(planned.into_iter().next().flatten().unwrap().segments.is_empty());

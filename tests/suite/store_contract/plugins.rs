@@ -15,7 +15,7 @@ async fn current(world: &World, name: &str) -> Digest {
 
 #[tokio::test]
 async fn a_version_is_new_once_and_current_whenever_it_is_uploaded() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let (old, new_once) = world.upload("hello", b"old", at(1)).await;
     let (new, new_too) = world.upload("hello", b"new", at(2)).await;
     assert_eq!((new_once, new_too), (Uploaded::New, Uploaded::New));
@@ -26,7 +26,7 @@ async fn a_version_is_new_once_and_current_whenever_it_is_uploaded() {
 
 #[tokio::test]
 async fn the_version_uploaded_last_is_current_even_where_the_clock_stood_or_went_back() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     for (text, uploaded_at) in [("a", at(9)), ("b", at(9)), ("c", at(9)), ("d", at(5)), ("b", at(1))] {
         let (digest, _) = world.upload("hello", text.as_bytes(), uploaded_at).await;
         assert_eq!(current(&world, "hello").await, digest, "{text}");
@@ -36,7 +36,7 @@ async fn the_version_uploaded_last_is_current_even_where_the_clock_stood_or_went
 
 #[tokio::test]
 async fn every_name_is_listed_with_all_that_is_known_of_its_current_version() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     world.upload("audit", b"old", at(1)).await;
     let (digest, _) = world.upload("audit", b"a component of audit", at(2)).await;
     let all = world.plugins().await.unwrap();
@@ -47,7 +47,7 @@ async fn every_name_is_listed_with_all_that_is_known_of_its_current_version() {
 
 #[tokio::test]
 async fn a_components_bytes_come_back_by_its_digest() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let (digest, _) = world.upload("hello", b"\0asm bytes", START).await;
     assert_eq!(world.component(&digest).await.unwrap().as_deref(), Some(&b"\0asm bytes"[..]));
     assert_eq!(world.component(&Digest::of(b"other")).await.unwrap(), None);
@@ -55,7 +55,7 @@ async fn a_components_bytes_come_back_by_its_digest() {
 
 #[tokio::test]
 async fn a_deleted_version_is_gone_and_its_bytes_stay_while_another_name_has_them() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let (digest, _) = world.upload("hello", b"shared", START).await;
     world.upload("greeting", b"shared", START).await;
     assert_eq!(world.delete_plugin_version("hello", &digest).await.unwrap(), VersionDeletion::Deleted);
@@ -67,7 +67,7 @@ async fn a_deleted_version_is_gone_and_its_bytes_stay_while_another_name_has_the
 
 #[tokio::test]
 async fn a_version_with_an_open_interval_cannot_be_deleted() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let digest = current(&world, PLUGIN).await;
     let job = world.keep(manual_job()).await;
     let interval = world.fire_job(job, START).await;
@@ -78,7 +78,7 @@ async fn a_version_with_an_open_interval_cannot_be_deleted() {
 
 #[tokio::test]
 async fn an_interval_stays_on_the_version_with_which_it_fired() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let old = current(&world, PLUGIN).await;
     let job = world.keep(manual_job()).await;
     let before = world.fire_job(job, START).await;

@@ -38,7 +38,7 @@ async fn end(world: &World, interval: IntervalId) {
 
 #[tokio::test]
 async fn what_waits_is_let_go_one_after_another_when_the_open_one_ends() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let (owner, job) = (world.host("a", at(99)).await, world.keep(job_on(every(10))).await);
     let running = fire_one(&world, job, at(10), None).await;
     let first = fire_one(&world, job, at(20), Some("waits")).await;
@@ -62,7 +62,7 @@ async fn what_waits_is_let_go_one_after_another_when_the_open_one_ends() {
 
 #[tokio::test]
 async fn what_waits_goes_on_waiting_while_another_interval_is_open_but_not_for_a_backfill() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let (owner, job) = (world.host("a", at(99)).await, world.keep(job_on(every(10))).await);
     let running = fire_one(&world, job, at(10), None).await;
     let by_hand = world.fire_job(job, at(11)).await;
@@ -76,7 +76,7 @@ async fn what_waits_goes_on_waiting_while_another_interval_is_open_but_not_for_a
 
 #[tokio::test]
 async fn what_waited_for_an_interval_that_ended_meanwhile_begins_at_once() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let (owner, job) = (world.host("a", at(99)).await, world.keep(job_on(every(10))).await);
     let waiting = fire_one(&world, job, at(10), Some("waits for one that is over")).await;
     assert_eq!(claimed(&world, owner).await, [waiting]);
@@ -84,7 +84,7 @@ async fn what_waited_for_an_interval_that_ended_meanwhile_begins_at_once() {
 
 #[tokio::test]
 async fn a_replacement_goes_before_what_waits() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let (owner, job) = (world.host("a", at(99)).await, world.keep(job_on(every(10))).await);
     let running = fire_one(&world, job, at(10), None).await;
     let waiting = fire_one(&world, job, at(20), Some("waits")).await;
@@ -97,7 +97,7 @@ async fn a_replacement_goes_before_what_waits() {
 
 #[tokio::test]
 async fn a_job_that_is_deleted_leaves_nothing_that_waits() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let (owner, job) = (world.host("a", at(99)).await, world.keep(job_on(every(10))).await);
     fire_one(&world, job, at(10), None).await;
     let waiting = fire_one(&world, job, at(20), Some("waits")).await;
@@ -108,7 +108,7 @@ async fn a_job_that_is_deleted_leaves_nothing_that_waits() {
 
 #[tokio::test]
 async fn intervals_that_make_way_end_with_the_reason_and_the_new_one_begins() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let (owner, job) = (world.host("a", at(99)).await, world.keep(job_on(every(10))).await);
     let running = fire_one(&world, job, at(10), None).await;
     world.plan(owner, running, &tasks_only(1)).await;
@@ -136,7 +136,7 @@ async fn intervals_that_make_way_end_with_the_reason_and_the_new_one_begins() {
 
 #[tokio::test]
 async fn a_warning_stays_until_an_interval_of_the_schedule_ends_within_its_period() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let (owner, job) = (world.host("a", at(99)).await, world.keep(job_on(every(10))).await);
     let warning = async || world.job(job).await.unwrap().unwrap().warning;
     let verdict = Verdict { warning: Some("it is slow".to_owned()), ..Verdict::default() };

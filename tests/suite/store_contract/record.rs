@@ -2,7 +2,7 @@
 
 use super::is_lease_lost;
 use crate::hands::Hands;
-use crate::world::{START, World, at, manual_job, stages, tasks_only};
+use crate::world::{START, at, manual_job, stages, tasks_only};
 use latchwork::domain::ids::TaskIndex;
 use latchwork::domain::interval::IntervalState;
 use latchwork::domain::job::Counts;
@@ -18,7 +18,7 @@ fn everything(task: &mut TaskRecord) {
 
 #[tokio::test]
 async fn what_a_task_left_becomes_visible_with_its_completion() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let owner = world.host("a", START).await;
     let interval = world.interval_of(owner, 100).await;
     let mut hands = Hands::on(&world, owner, interval, START).await;
@@ -46,7 +46,7 @@ async fn what_a_task_left_becomes_visible_with_its_completion() {
 
 #[tokio::test]
 async fn where_one_segment_is_no_longer_held_nothing_at_all_is_written() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let owner = world.host("a", START).await;
     let (kept, lost) = (world.interval_of(owner, 8).await, world.interval_of(owner, 8).await);
     let mut batch = Default::default();
@@ -74,7 +74,7 @@ async fn where_one_segment_is_no_longer_held_nothing_at_all_is_written() {
 
 #[tokio::test]
 async fn another_owner_cannot_record_for_the_one_who_holds_the_segment() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let (owner, other) = (world.host("a", START).await, world.host("b", START).await);
     let interval = world.interval_of(owner, 8).await;
     let mut hands = Hands::on(&world, owner, interval, START).await;
@@ -86,7 +86,7 @@ async fn another_owner_cannot_record_for_the_one_who_holds_the_segment() {
 
 #[tokio::test]
 async fn after_its_job_was_deleted_a_record_changes_nothing() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let owner = world.host("a", START).await;
     let interval = world.interval_of(owner, 8).await;
     let job = world.view(interval).await.job;
@@ -102,7 +102,7 @@ async fn after_its_job_was_deleted_a_record_changes_nothing() {
 
 #[tokio::test]
 async fn who_was_taken_over_by_a_new_start_of_the_same_host_records_nothing() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let old = world.host("a", START).await;
     let interval = world.interval_of(old, 8).await;
     let mut stale = Hands::on(&world, old, interval, START).await;
@@ -127,7 +127,7 @@ async fn who_was_taken_over_by_a_new_start_of_the_same_host_records_nothing() {
 
 #[tokio::test]
 async fn a_stage_opens_when_the_last_task_that_it_waits_for_completes() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let owner = world.host("a", START).await;
     let interval = world.fire_job(world.keep(manual_job()).await, START).await;
     world.plan(owner, interval, &stages(&[("fetch", 2, &[]), ("merge", 1, &["fetch"])])).await;
@@ -146,7 +146,7 @@ async fn a_stage_opens_when_the_last_task_that_it_waits_for_completes() {
 
 #[tokio::test]
 async fn an_interval_ends_with_its_last_task_and_its_counters_stay() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let owner = world.host("a", START).await;
     let job = world.keep(manual_job()).await;
     let interval = world.fire_job(job, START).await;
@@ -166,7 +166,7 @@ async fn an_interval_ends_with_its_last_task_and_its_counters_stay() {
 
 #[tokio::test]
 async fn when_an_interval_ends_its_job_shows_the_one_that_is_still_open() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let owner = world.host("a", START).await;
     let job = world.keep(manual_job()).await;
     let older = world.fire_job(job, START).await;
@@ -184,7 +184,7 @@ async fn when_an_interval_ends_its_job_shows_the_one_that_is_still_open() {
 
 #[tokio::test]
 async fn what_a_task_left_is_refused_without_a_segment_that_names_the_lease() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let owner = world.host("a", START).await;
     let (held, other) = (world.interval_of(owner, 8).await, world.interval_of(owner, 8).await);
     let mut hands = Hands::on(&world, owner, held, START).await;
@@ -200,7 +200,7 @@ async fn what_a_task_left_is_refused_without_a_segment_that_names_the_lease() {
 
 #[tokio::test]
 async fn a_job_keeps_its_progress_while_it_shows_the_same_interval() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let owner = world.host("a", START).await;
     let job = world.keep(manual_job()).await;
     let older = world.fire_job(job, START).await;

@@ -29,7 +29,7 @@ async fn interval_of(world: &World, tasks: u32) -> IntervalId {
 
 #[tokio::test]
 async fn an_interval_is_interrupted_when_its_hosts_lease_ran_out_or_the_host_started_again() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let [expires, restarts, lives] =
         [interval_of(&world, 8).await, interval_of(&world, 8).await, interval_of(&world, 8).await];
     crash(&world, "expires", expires, 1, &[]).await;
@@ -46,7 +46,7 @@ async fn an_interval_is_interrupted_when_its_hosts_lease_ran_out_or_the_host_sta
 
 #[tokio::test]
 async fn a_plan_in_the_making_is_interrupted_too_and_is_made_again() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let (dead, heir) = (world.host("a", START).await, world.host("b", at(20)).await);
     let interval = world.fire_job(world.keep(manual_job()).await, START).await;
     world.claim_pending(dead, START, 9).await.unwrap();
@@ -58,7 +58,7 @@ async fn a_plan_in_the_making_is_interrupted_too_and_is_made_again() {
 
 #[tokio::test]
 async fn resuming_frees_what_the_dead_held_and_counts_what_was_in_flight() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let interval = interval_of(&world, 100).await;
     crash(&world, "a", interval, 5, &[0, 3]).await;
     let resumed = world.resume(interval, 1, 3, at(20)).await.unwrap();
@@ -76,7 +76,7 @@ async fn resuming_frees_what_the_dead_held_and_counts_what_was_in_flight() {
 
 #[tokio::test]
 async fn resuming_leaves_the_living_alone_and_a_second_recoverer_changes_nothing() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let interval = interval_of(&world, 130).await;
     let (dead, living) = (world.host("a", START).await, world.host("b", at(10)).await);
     assert_eq!(world.claim(dead, interval, START, 1).await, [0]);
@@ -92,7 +92,7 @@ async fn resuming_leaves_the_living_alone_and_a_second_recoverer_changes_nothing
 
 #[tokio::test]
 async fn a_plan_that_a_living_host_makes_survives_a_late_recoverer() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let (dead, heir) = (world.host("a", START).await, world.host("b", at(20)).await);
     let interval = world.fire_job(world.keep(manual_job()).await, START).await;
     world.claim_pending(dead, START, 9).await.unwrap();
@@ -106,7 +106,7 @@ async fn a_plan_that_a_living_host_makes_survives_a_late_recoverer() {
 
 #[tokio::test]
 async fn a_task_in_flight_in_too_many_crashes_is_poison_and_the_rest_goes_on() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let interval = interval_of(&world, 3).await;
     for crashes in 1..3 {
         crash(&world, "a", interval, 1, &[]).await;
@@ -131,7 +131,7 @@ async fn a_task_in_flight_in_too_many_crashes_is_poison_and_the_rest_goes_on() {
 
 #[tokio::test]
 async fn an_interval_whose_last_task_is_poison_ends_with_it() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let interval = interval_of(&world, 2).await;
     crash(&world, "a", interval, 2, &[0]).await;
     let resumed = world.resume(interval, 1, 1, at(20)).await.unwrap();
@@ -142,7 +142,7 @@ async fn an_interval_whose_last_task_is_poison_ends_with_it() {
 
 #[tokio::test]
 async fn a_crash_spends_no_attempt_and_a_pending_retry_keeps_its_time() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let interval = interval_of(&world, 2).await;
     let owner = world.host("a", START).await;
     let mut hands = Hands::on(&world, owner, interval, START).await;
@@ -158,7 +158,7 @@ async fn a_crash_spends_no_attempt_and_a_pending_retry_keeps_its_time() {
 
 #[tokio::test]
 async fn what_decides_about_an_interval_is_remembered_from_recovery_to_recovery() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let interval = interval_of(&world, 100).await;
     let casualty = async || {
         let dead = world.interrupted_intervals(at(20)).await.unwrap().remove(0);
@@ -177,7 +177,7 @@ async fn what_decides_about_an_interval_is_remembered_from_recovery_to_recovery(
 
 #[tokio::test]
 async fn progress_that_cannot_be_read_is_named_and_left_as_it_is() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let owner = world.host("a", START).await;
     let interval = world.interval_of(owner, 8).await;
     world.claim(owner, interval, START, 9).await;
@@ -195,7 +195,7 @@ async fn progress_that_cannot_be_read_is_named_and_left_as_it_is() {
 
 #[tokio::test]
 async fn an_abandoned_interval_is_over_and_says_why() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let interval = interval_of(&world, 8).await;
     crash(&world, "a", interval, 2, &[0]).await;
     world.abandon(interval, "recovery is off", None, at(20)).await.unwrap();
@@ -209,7 +209,7 @@ async fn an_abandoned_interval_is_over_and_says_why() {
 
 #[tokio::test]
 async fn a_replacement_takes_the_place_of_an_abandoned_interval() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let interval = interval_of(&world, 8).await;
     let job = world.view(interval).await.job;
     crash(&world, "a", interval, 2, &[0]).await;
@@ -223,7 +223,7 @@ async fn a_replacement_takes_the_place_of_an_abandoned_interval() {
 
 #[tokio::test]
 async fn jobs_with_an_open_interval_are_incomplete() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let interval = interval_of(&world, 8).await;
     let job = world.view(interval).await.job;
     world.keep(manual_job()).await;
@@ -237,7 +237,7 @@ async fn jobs_with_an_open_interval_are_incomplete() {
 
 #[tokio::test]
 async fn an_interval_that_has_ended_is_not_abandoned_and_not_replaced() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let interval = interval_of(&world, 8).await;
     let job = world.view(interval).await.job;
     world.abandon(interval, "first", None, at(1)).await.unwrap();
@@ -250,7 +250,7 @@ async fn an_interval_that_has_ended_is_not_abandoned_and_not_replaced() {
 
 #[tokio::test]
 async fn a_replacement_is_a_copy_of_what_it_replaces_and_not_of_the_job() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let mut job = manual_job();
     job.spec.work.payload = r#"{"a":1}"#.to_owned();
     job.spec.work.tasks = Some(3);
@@ -258,7 +258,7 @@ async fn a_replacement_is_a_copy_of_what_it_replaces_and_not_of_the_job() {
     let job = world.keep(job).await;
     let interval = world.fire_job(job, START).await;
     let pinned = world.open_interval(interval).await.unwrap().unwrap().digest;
-    let changed = sqlx::query("update jobs set payload = '2', tasks = 9 where id = ?").bind(job.to_string());
+    let changed = sqlx::query("update jobs set payload = '2', tasks = 9 where id = $1").bind(job.to_string());
     changed.execute(&mut super::raw(&world).await).await.unwrap();
     world.upload(crate::world::PLUGIN, b"a newer component", at(5)).await;
     let replacement = firing(job, Origin::Fallback { replaces: interval }, at(20));
@@ -270,10 +270,10 @@ async fn a_replacement_is_a_copy_of_what_it_replaces_and_not_of_the_job() {
 
 #[tokio::test]
 async fn a_replacement_takes_the_current_version_where_the_pinned_one_is_gone() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let interval = interval_of(&world, 8).await;
     let job = world.view(interval).await.job;
-    let gone = "update intervals set digest = replace(digest, substr(digest, -8), '00000000') where id = ?";
+    let gone = "update intervals set digest = 'sha256:gone' where id = $1";
     sqlx::query(gone).bind(interval.to_string()).execute(&mut super::raw(&world).await).await.unwrap();
     let (newer, _) = world.upload(crate::world::PLUGIN, b"a newer component", at(5)).await;
     let replacement = firing(job, Origin::Fallback { replaces: interval }, at(20));

@@ -28,7 +28,7 @@ async fn retry(world: &World, interval: IntervalId) -> Retrial {
 
 #[tokio::test]
 async fn only_what_failed_runs_again_and_with_fresh_attempts() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let owner = world.host("a", START).await;
     let interval = failed_interval(&world, owner).await;
     let digest = world.view(interval).await.digest;
@@ -53,7 +53,7 @@ async fn only_what_failed_runs_again_and_with_fresh_attempts() {
 
 #[tokio::test]
 async fn a_stage_that_never_began_begins_when_the_one_before_it_has_been_mended() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let owner = world.host("a", START).await;
     let job = world.keep(manual_job()).await;
     let interval = world.fire_job(job, START).await;
@@ -74,7 +74,7 @@ async fn a_stage_that_never_began_begins_when_the_one_before_it_has_been_mended(
 
 #[tokio::test]
 async fn a_cancelled_interval_goes_on_where_it_was_without_waiting_for_its_retries() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let owner = world.host("a", START).await;
     let interval = world.interval_of(owner, 10).await;
     let mut hands = Hands::on(&world, owner, interval, START).await;
@@ -91,7 +91,7 @@ async fn a_cancelled_interval_goes_on_where_it_was_without_waiting_for_its_retri
 
 #[tokio::test]
 async fn whoever_worked_on_the_earlier_life_can_neither_claim_nor_record() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let owner = world.host("a", START).await;
     let interval = world.interval_of(owner, 10).await;
     let mut before = Hands::on(&world, owner, interval, START).await;
@@ -120,7 +120,7 @@ async fn whoever_worked_on_the_earlier_life_can_neither_claim_nor_record() {
 
 #[tokio::test]
 async fn an_interval_whose_plan_failed_is_planned_again() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let owner = world.host("a", START).await;
     let interval = world.fire_job(world.keep(manual_job()).await, START).await;
     world.claim_pending(owner, START, 9).await.unwrap();
@@ -134,7 +134,7 @@ async fn an_interval_whose_plan_failed_is_planned_again() {
 
 #[tokio::test]
 async fn a_time_limit_counts_anew() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let owner = world.host("a", START).await;
     let mut job = manual_job();
     job.spec.work.policy.interval_timeout = Some(Duration::from_secs(30));
@@ -142,7 +142,7 @@ async fn a_time_limit_counts_anew() {
     world.plan(owner, interval, &tasks_only(1)).await;
     world.cancel_interval(interval, "enough", at(1)).await.unwrap();
     world.retry_interval(interval, at(50)).await.unwrap();
-    let deadline: i64 = sqlx::query_scalar("select deadline_at from intervals where id = ?")
+    let deadline: i64 = sqlx::query_scalar("select deadline_at from intervals where id = $1")
         .bind(interval.to_string())
         .fetch_one(&mut super::raw(&world).await)
         .await
@@ -152,7 +152,7 @@ async fn a_time_limit_counts_anew() {
 
 #[tokio::test]
 async fn what_has_nothing_to_retry_is_refused_and_left_alone() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let owner = world.host("a", START).await;
     let (open, succeeded) = (world.interval_of(owner, 1).await, world.interval_of(owner, 0).await);
     let abandoned = world.interval_of(owner, 1).await;

@@ -31,7 +31,7 @@ async fn replacement(world: &World, replaced: IntervalId) -> IntervalRecord {
 
 #[tokio::test]
 async fn an_open_interval_is_cancelled_for_the_new_version_and_everything_runs_again_on_that() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let owner = world.host("a", START).await;
     let interval = begun(&world, owner, OnUpgrade::Restart).await;
     let old = world.open_interval(interval).await.unwrap().unwrap();
@@ -49,7 +49,7 @@ async fn an_open_interval_is_cancelled_for_the_new_version_and_everything_runs_a
 
 #[tokio::test]
 async fn the_same_version_again_restarts_nothing_and_a_way_back_to_an_older_one_does() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let owner = world.host("a", START).await;
     let interval = begun(&world, owner, OnUpgrade::Restart).await;
     world.upload(PLUGIN, b"a component", at(5)).await;
@@ -63,7 +63,7 @@ async fn the_same_version_again_restarts_nothing_and_a_way_back_to_an_older_one_
 
 #[tokio::test]
 async fn an_interval_of_a_job_that_does_not_say_ends_on_its_own_version() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let owner = world.host("a", START).await;
     let interval = begun(&world, owner, OnUpgrade::Finish).await;
     let pinned = world.open_interval(interval).await.unwrap().unwrap().digest;
@@ -74,9 +74,10 @@ async fn an_interval_of_a_job_that_does_not_say_ends_on_its_own_version() {
 
 #[tokio::test]
 async fn damaged_bytes_are_whole_again_after_the_next_upload() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let digest = Digest::of(b"a component");
-    let damaged = sqlx::query("update components set wasm = 'ruin' where digest = ?").bind(digest.to_string());
+    let damaged = sqlx::query("update components set wasm = $1 where digest = $2").bind(b"ruin".to_vec());
+    let damaged = damaged.bind(digest.to_string());
     damaged.execute(&mut super::raw(&world).await).await.unwrap();
     world.upload(PLUGIN, b"a component", at(1)).await;
     assert_eq!(world.component(&digest).await.unwrap().as_deref(), Some(&b"a component"[..]));

@@ -1,7 +1,7 @@
 //! Intervals, their tasks and their logs as people see them.
 
 use crate::hands::Hands;
-use crate::world::{START, World, at, manual_job, stages, tasks_only};
+use crate::world::{START, at, manual_job, stages, tasks_only};
 use latchwork::domain::ids::{IntervalId, TaskIndex};
 use latchwork::domain::job::Counts;
 use latchwork::domain::task::{LogLevel, LogLine};
@@ -13,7 +13,7 @@ use latchwork::store::HeldInterval;
 
 #[tokio::test]
 async fn the_intervals_of_a_job_are_listed_from_the_newest() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let (job, other) = (world.keep(manual_job()).await, world.keep(manual_job()).await);
     let [second, third, first] =
         [world.fire_job(job, at(2)).await, world.fire_job(job, at(3)).await, world.fire_job(job, at(1)).await];
@@ -27,7 +27,7 @@ async fn the_intervals_of_a_job_are_listed_from_the_newest() {
 
 #[tokio::test]
 async fn stages_count_their_own_tasks() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let owner = world.host("a", START).await;
     let interval = world.fire_job(world.keep(manual_job()).await, START).await;
     world.plan(owner, interval, &stages(&[("left", 70, &[]), ("right", 70, &[]), ("end", 1, &["left"])])).await;
@@ -47,7 +47,7 @@ async fn stages_count_their_own_tasks() {
 
 #[tokio::test]
 async fn segments_are_paged_from_the_one_that_holds_an_index() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let owner = world.host("a", START).await;
     let interval = world.interval_of(owner, 200).await;
     let firsts = async |from, limit| {
@@ -63,7 +63,7 @@ async fn segments_are_paged_from_the_one_that_holds_an_index() {
 
 #[tokio::test]
 async fn notes_are_given_for_the_wanted_indices_and_join_failure_and_output() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let owner = world.host("a", START).await;
     let interval = world.interval_of(owner, 50).await;
     let mut hands = Hands::on(&world, owner, interval, START).await;
@@ -87,7 +87,7 @@ async fn notes_are_given_for_the_wanted_indices_and_join_failure_and_output() {
 
 #[tokio::test]
 async fn log_lines_are_read_in_order_by_page_and_by_task() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let owner = world.host("a", START).await;
     let interval = world.interval_of(owner, 50).await;
     let other = world.interval_of(owner, 50).await;
@@ -115,7 +115,7 @@ async fn log_lines_are_read_in_order_by_page_and_by_task() {
 
 #[tokio::test]
 async fn a_jobs_progress_is_what_was_published_last() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let owner = world.host("a", START).await;
     let job = world.keep(manual_job()).await;
     let interval = world.fire_job(job, START).await;
@@ -134,7 +134,7 @@ async fn a_jobs_progress_is_what_was_published_last() {
 
 #[tokio::test]
 async fn those_that_have_ended_are_told_from_those_that_go_on() {
-    let world = World::new().await;
+    let world = super::new_world().await;
     let owner = world.host("a", START).await;
     let [open, cancelled, succeeded] =
         [world.interval_of(owner, 1).await, world.interval_of(owner, 1).await, world.interval_of(owner, 0).await];

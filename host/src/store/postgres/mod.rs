@@ -1,0 +1,58 @@
+//! The store on PostgreSQL: many hosts at once, at READ COMMITTED.
+
+#[macro_use]
+mod dialect;
+mod connect;
+mod locks;
+mod migrations;
+mod space;
+#[path = "../sql/mod.rs"]
+mod sql;
+
+use super::{Result, StoreError};
+use backon::{ExponentialBuilder, Retryable as _};
+use sqlx::Transaction;
+use sqlx::postgres::{PgConnection as Connection, PgPool as Pool, PgRow as Row, Postgres as Database};
+use std::time::Duration;
+
+/// A PostgreSQL database that any number of hosts may share.
+pub struct PostgresStore {
+    writer: Pool,
+    /// The same pool: readers wait for no writer here.
+    reader: Pool,
+}
+
+/// What the shared modules call it.
+type SqlStore = PostgresStore;
+
+/// How often a transaction is begun anew that others got in the way of.
+const CONFLICTS_MAX: usize = 12;
+
+/// The first of the waits before that, which double.
+const CONFLICT_WAIT: Duration = Duration::from_millis(2);
+
+/// The longest of them.
+const CONFLICT_WAIT_MAX: Duration = Duration::from_millis(250);
+
+impl PostgresStore {
+    /// Begins a transaction that writes.
+    async fn begin(&self) -> Result<Transaction<'_, Database>> {
+        Ok(self.writer.begin().await?)
+    }
+
+    /// Carries out a transaction, again where others got in its way: then nothing of it has been done.
+    async fn write<T, F: Future<Output = Result<T>>>(&self, transaction: impl Fn() -> F) -> Result<T> {
+        let waits = ExponentialBuilder::default()
+            .with_min_delay(CONFLICT_WAIT)
+            .with_max_delay(CONFLICT_WAIT_MAX)
+            .with_max_times(CONFLICTS_MAX)
+            .with_jitter();
+        transaction.retry(waits).when(is_conflict).await
+    }
+}
+
+/// Whether PostgreSQL ended a transaction for the sake of another one: a deadlock, or an order that cannot be.
+fn is_conflict(error: &StoreError) -> bool {
+    let StoreError::Database(error) = error else { return false };
+    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| matches!(&*code, "40001" | "40P01"))
+}

@@ -1,0 +1,98 @@
+//! Starts, heartbeats and ends of hosts.
+
+use super::locks::{self, Subject};
+use super::rows::parsed;
+use super::{Connection, Pool, SqlStore};
+use crate::domain::ids::{IncarnationId, IntervalId};
+use crate::domain::lease::LEASE_FOR;
+use crate::domain::timestamp::Timestamp;
+use crate::store::{Incarnation, Result, StoreError};
+
+pub(super) const COUNT_DUPLICATES: &str = "update intervals set duplicates = duplicates + held.running from \
+    (select interval_id, cast(sum(running_count) as bigint) as running from segments where owner = $1 group by interval_id) as held \
+    where intervals.id = held.interval_id and is_tracked";
+
+pub(super) const FREE_SEGMENTS: &str = concat!(
+    "update segments set state = 'free', owner = null, running = ",
+    no_bytes!(),
+    ", running_count = 0 \
+     where owner = $1 and exists (select 1 from intervals where id = segments.interval_id and is_tracked)"
+);
+
+pub(super) const FREE_PLANS: &str = "update intervals set owner = null \
+    where state in ('pending', 'running') and state = 'pending' and owner = $1";
+
+const LIVING_OF: &str = "select id from incarnations where host_id = $1 and ended_at is null order by id";
+
+pub(super) async fn begin(store: &SqlStore, incarnation: &Incarnation) -> Result<()> {
+    let Incarnation { id, host_id, started_at } = incarnation;
+    let mut tx = store.begin().await?;
+    // Of two starts at once the later one ends the earlier one.
+    locks::subject(&mut tx, Subject::Host(host_id)).await?;
+    for earlier in sqlx::query(LIVING_OF).bind(host_id).fetch_all(&mut *tx).await? {
+        locks::ending(&mut tx, parsed(&earlier, "id")?).await?;
+    }
+    sqlx::query("update incarnations set ended_at = $1 where host_id = $2 and ended_at is null")
+        .bind(started_at.ms())
+        .bind(host_id)
+        .execute(&mut *tx)
+        .await?;
+    sqlx::query("insert into incarnations (id, host_id, started_at, expires_at) values ($1, $2, $3, $4)")
+        .bind(id.to_string())
+        .bind(host_id)
+        .bind(started_at.ms())
+        .bind((*started_at + LEASE_FOR).ms())
+        .execute(&mut *tx)
+        .await?;
+    Ok(tx.commit().await?)
+}
+
+pub(super) async fn renew(store: &SqlStore, incarnation: IncarnationId, now: Timestamp) -> Result<()> {
+    let renewed = sqlx::query("update incarnations set expires_at = $1 where id = $2 and ended_at is null")
+        .bind((now + LEASE_FOR).ms())
+        .bind(incarnation.to_string())
+        .execute(&store.writer)
+        .await?;
+    if renewed.rows_affected() == 1 { Ok(()) } else { Err(StoreError::LeaseLost(incarnation)) }
+}
+
+/// The intervals of which an incarnation holds a segment or the plan.
+const HELD_BY: &str = "select interval_id as id from segments where owner is not null and owner = $1 \
+    union select id from intervals where state in ('pending', 'running') and state = 'pending' and owner = $1";
+
+pub(super) async fn end(store: &SqlStore, incarnation: IncarnationId, now: Timestamp) -> Result<()> {
+    let id = incarnation.to_string();
+    let mut tx = store.begin().await?;
+    locks::ending(&mut tx, incarnation).await?;
+    let held = sqlx::query(HELD_BY).bind(&id).fetch_all(&mut *tx).await?;
+    let held = held.iter().map(|row| parsed(row, "id")).collect::<Result<Vec<IntervalId>>>()?;
+    locks::intervals(&mut tx, &held).await?;
+    sqlx::query("update incarnations set ended_at = $1 where id = $2 and ended_at is null")
+        .bind(now.ms())
+        .bind(&id)
+        .execute(&mut *tx)
+        .await?;
+    for statement in [COUNT_DUPLICATES, FREE_SEGMENTS, FREE_PLANS] {
+        sqlx::query(statement).bind(&id).execute(&mut *tx).await?;
+    }
+    Ok(tx.commit().await?)
+}
+
+/// Whether an incarnation has not ended and its lease has not run out.
+pub(super) const IS_ALIVE: &str =
+    concat!("select id from incarnations where id = $1 and ended_at is null and expires_at >= $2", for_key_share!());
+
+/// Whether an incarnation has not ended and its lease has not run out; it does not end before the transaction has.
+pub(super) async fn is_alive(connection: &mut Connection, incarnation: IncarnationId, now: Timestamp) -> Result<bool> {
+    let alive = sqlx::query(IS_ALIVE).bind(incarnation.to_string()).bind(now.ms()).fetch_optional(connection).await?;
+    Ok(alive.is_some())
+}
+
+pub(super) const REMOVE_DEAD: &str = "delete from incarnations where coalesce(ended_at, expires_at) < $1 \
+    and not exists (select 1 from segments where owner is not null and owner = incarnations.id) \
+    and not exists (select 1 from intervals \
+      where state in ('pending', 'running') and state = 'pending' and owner = incarnations.id)";
+
+pub(super) async fn remove_dead(pool: &Pool, dead_before: Timestamp) -> Result<u64> {
+    Ok(sqlx::query(REMOVE_DEAD).bind(dead_before.ms()).execute(pool).await?.rows_affected())
+}

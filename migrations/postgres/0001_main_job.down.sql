@@ -1,0 +1,11 @@
+drop table keys;
+drop table logs;
+drop table outputs;
+drop table tasks;
+drop table segments;
+drop table stages;
+drop table intervals;
+drop table jobs;
+drop table plugins;
+drop table components;
+drop table incarnations;

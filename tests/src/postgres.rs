@@ -1,0 +1,156 @@
+//! A PostgreSQL server for each test process, and a database of its own for each test.
+
+use latchwork::store::PostgresStore;
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
+use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use tokio::sync::OnceCell;
+
+/// Makes the server and outlives the tests by a moment: its input ends with their process, however that ends, and then
+/// the server and its files go. It holds the directory, and says its name when the server listens.
+const GUARD: &str = r#"
+directory=$(mktemp -d "$1/latchwork-postgres-XXXXXX") || exit 1
+trap '"$2/pg_ctl" -D "$directory/data" -m immediate stop >/dev/null 2>&1; rm -rf "$directory"' EXIT
+"$2/initdb" --pgdata "$directory/data" --username latchwork --auth trust --encoding UTF8 --locale C --no-sync \
+    >"$directory/log" 2>&1 </dev/null || { cat "$directory/log" >&2; exit 1; }
+settings="-k $directory -c listen_addresses= -c fsync=off -c full_page_writes=off -c max_connections=400 \
+    -c deadlock_timeout=100ms"
+"$2/pg_ctl" -D "$directory/data" -l "$directory/log" -o "$settings" -w start >/dev/null 2>&1 </dev/null \
+    || { cat "$directory/log" >&2; exit 1; }
+echo "$directory"
+cat >/dev/null
+"#;
+
+/// The database that those of the tests are copies of.
+const TEMPLATE: &str = "migrated";
+
+/// A running server.
+struct Cluster {
+    directory: PathBuf,
+    /// Databases whose tests are over; whoever makes the next one drops them.
+    left: Mutex<Vec<String>>,
+    _guard: Child,
+}
+
+/// A database with the whole schema, for one test.
+pub struct PostgresDatabase {
+    name: String,
+}
+
+impl PostgresDatabase {
+    /// A new one; the first starts the server.
+    pub async fn new() -> Self {
+        static MADE: AtomicUsize = AtomicUsize::new(0);
+        let name = format!("test_{}", MADE.fetch_add(1, Ordering::Relaxed));
+        let mut connection = administrator().await;
+        let left = std::mem::take(&mut *cluster().left.lock().unwrap_or_else(PoisonError::into_inner));
+        for over in left {
+            run(&mut connection, format!("drop database {over} with (force)")).await;
+        }
+        run(&mut connection, format!("create database {name} template {TEMPLATE}")).await;
+        connection.close().await.expect("the connection closes");
+        Self { name }
+    }
+
+    /// The same for a test without a runtime of its own.
+    pub fn blocking() -> Self {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(Self::new())
+    }
+
+    /// What `DATABASE_URL` takes.
+    pub fn url(&self) -> String {
+        url(&self.name)
+    }
+
+    /// A connection past the store.
+    pub async fn connect(&self) -> PgConnection {
+        connect(&self.name).await
+    }
+}
+
+impl Drop for PostgresDatabase {
+    fn drop(&mut self) {
+        let mut left = cluster().left.lock().unwrap_or_else(PoisonError::into_inner);
+        left.push(std::mem::take(&mut self.name));
+    }
+}
+
+fn url(database: &str) -> String {
+    format!("postgres://latchwork@localhost/{database}?host={}", cluster().directory.display())
+}
+
+async fn connect(database: &str) -> PgConnection {
+    let options: PgConnectOptions = url(database).parse().expect("a URL");
+    options.connect().await.expect("the server answers")
+}
+
+/// A connection to the server, once the template is there.
+async fn administrator() -> PgConnection {
+    static TEMPLATE_MADE: OnceCell<()> = OnceCell::const_new();
+    TEMPLATE_MADE
+        .get_or_init(|| async {
+            let mut connection = connect("postgres").await;
+            run(&mut connection, format!("create database {TEMPLATE}")).await;
+            connection.close().await.expect("the connection closes");
+            // A copy is refused while anybody is connected to what is copied.
+            PostgresStore::open(&url(TEMPLATE), 1).await.expect("the schema is made").close().await;
+        })
+        .await;
+    connect("postgres").await
+}
+
+async fn run(connection: &mut PgConnection, statement: String) {
+    sqlx::query(AssertSqlSafe(statement)).execute(connection).await.expect("the statement is sound");
+}
+
+fn cluster() -> &'static Cluster {
+    static CLUSTER: OnceLock<Cluster> = OnceLock::new();
+    CLUSTER.get_or_init(|| {
+        let mut guard = Command::new("sh");
+        guard.args(["-c", GUARD, "sh"]).arg(std::env::temp_dir()).arg(programs()).current_dir("/");
+        // What ends the tests from the terminal must not end the guard with them.
+        guard.stdin(Stdio::piped()).stdout(Stdio::piped()).process_group(0);
+        if let Some((user, group)) = ordinary_user() {
+            guard.uid(user).gid(group);
+        }
+        let mut guard = guard.spawn().expect("sh starts");
+        let mut line = String::new();
+        let said = BufReader::new(guard.stdout.take().expect("it is piped")).read_line(&mut line);
+        said.expect("the guard speaks");
+        let directory = PathBuf::from(line.trim());
+        assert!(directory.is_absolute(), "PostgreSQL did not start; what it says is above");
+        Cluster { directory, left: Mutex::default(), _guard: guard }
+    })
+}
+
+/// The folder of the server's programs.
+fn programs() -> PathBuf {
+    let packaged = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let mut folders: Vec<_> = packaged.map(|version| version.path().join("bin")).collect();
+    folders.sort();
+    folders.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()));
+    let found = folders.into_iter().find(|folder| folder.join("initdb").exists() && folder.join("pg_ctl").exists());
+    found.expect(
+        "PostgreSQL 15 or later is not installed: the tests start a server of their own; apt install postgresql",
+    )
+}
+
+/// PostgreSQL refuses to run as root: who runs it then, with which group.
+fn ordinary_user() -> Option<(u32, u32)> {
+    if Path::new("/proc/self").metadata().expect("this process is there").uid() != 0 {
+        return None;
+    }
+    let users = std::fs::read_to_string("/etc/passwd").expect("the users are listed");
+    let ids = |name: &str| {
+        let user = users.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+        let mut fields = user.split(':').skip(1);
+        Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
+    };
+    Some(ids("postgres").or_else(|| ids("nobody")).expect("there is a user `postgres` or `nobody`"))
+}
