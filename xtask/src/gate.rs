@@ -4,7 +4,7 @@ use anyhow::Context;
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 
-use crate::{cargo, demo};
+use crate::{cargo, demo, postgres};
 
 /// One thing that must pass.
 struct Step {
@@ -13,8 +13,9 @@ struct Step {
 }
 
 /// The cheap steps come first, so that a slip is told of soon.
-const STEPS: [Step; 7] = [
+const STEPS: [Step; 8] = [
     Step { name: "wasm target", run: cargo::ensure_wasm_target },
+    Step { name: "PostgreSQL", run: postgres::ensure },
     Step { name: "format", run: format },
     Step { name: "lints", run: lints },
     Step { name: "documentation", run: documentation },

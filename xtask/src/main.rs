@@ -7,6 +7,7 @@ mod cargo;
 mod demo;
 mod gate;
 mod host;
+mod postgres;
 
 use std::process::ExitCode;
 

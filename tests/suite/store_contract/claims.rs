@@ -143,7 +143,7 @@ async fn claims_that_share_a_commit_are_answered_in_their_order_and_a_damaged_in
     let owner = world.host("a", START).await;
     let (sound, damaged, other) =
         (world.interval_of(owner, 70).await, world.interval_of(owner, 1).await, world.interval_of(owner, 1).await);
-    let damage = sqlx::query("update segments set done = $1 where interval_id = $2").bind(vec![0xff, 0xff]);
+    let damage = sqlx::query("update segments set done = $1 where interval_id = $2").bind(vec![0xff_u8, 0xff]);
     damage.bind(damaged.to_string()).execute(&mut raw(&world).await).await.unwrap();
     let claims = [sound, damaged, other].map(|interval| Claim { owner, interval, reopened: 0, limit: 9, now: START });
     let claimed = world.store.claim_segments(&claims).await.unwrap();

@@ -123,6 +123,8 @@ async fn claim_one(connection: &mut Connection, claim: &Claim) -> Result<Vec<Lea
         }
         segments.push(segment);
     }
+    // What a statement that writes returns is in no order.
+    segments.sort_unstable_by_key(|segment| segment.span.number);
     Ok(segments)
 }
 

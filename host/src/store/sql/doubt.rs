@@ -1,7 +1,7 @@
 //! What a host asks that cannot be sure: the store did something, and the answer was lost.
 
 use super::rows::{number, parsed};
-use super::{Pool, SqlStore, locks};
+use super::{Connection, Pool, SqlStore, locks};
 use crate::domain::ids::{IncarnationId, IntervalId, SegmentId};
 use crate::domain::interval::IntervalState;
 use crate::store::{Batch, Recorded, Result};
@@ -10,12 +10,9 @@ use std::collections::BTreeSet;
 pub(super) const HELD: &str = "select interval_id, number from segments where owner is not null and owner = $1";
 
 /// Waits for a write of the segment whose answer was lost and that has not ended yet; one that has not come as far as the
-/// segment is refused when it does, as its revision is not larger any more.
-const REACHED: &str = concat!(
-    "select revision >= $3 and exists (select 1 from incarnations where id = $4 and ended_at is null) \
-     from segments where interval_id = $1 and number = $2",
-    for_share!()
-);
+/// segment is refused when it does, if the same is written before: its revision is not larger any more.
+const REVISION: &str =
+    concat!("select epoch, revision from segments where interval_id = $1 and number = $2", for_share!());
 
 pub(super) async fn held(pool: &Pool, owner: IncarnationId) -> Result<Vec<SegmentId>> {
     let rows = sqlx::query(HELD).bind(owner.to_string()).fetch_all(pool).await?;
@@ -58,18 +55,12 @@ pub(super) async fn give_back(store: &SqlStore, owner: IncarnationId, segments: 
 }
 
 pub(super) async fn recorded_before(store: &SqlStore, owner: IncarnationId, batch: &Batch) -> Result<Option<Recorded>> {
-    // All of a batch is written, or nothing: any of its segments tells.
-    let Some((interval, update)) = batch.segments.first() else { return Ok(None) };
+    if batch.segments.is_empty() {
+        return Ok(None);
+    }
     // Behind whatever the writer still does.
     let mut tx = store.begin().await?;
-    let reached: Option<bool> = sqlx::query_scalar(REACHED)
-        .bind(interval.to_string())
-        .bind(i64::from(update.number))
-        .bind(i64::try_from(update.revision).unwrap_or(i64::MAX))
-        .bind(owner.to_string())
-        .fetch_optional(&mut *tx)
-        .await?;
-    if reached != Some(true) {
+    if !has_reached(&mut tx, owner, batch).await? {
         return Ok(None);
     }
     let intervals: BTreeSet<IntervalId> = batch.segments.iter().map(|(interval, _)| *interval).collect();
@@ -83,4 +74,26 @@ pub(super) async fn recorded_before(store: &SqlStore, owner: IncarnationId, batc
         }
     }
     Ok(Some(recorded))
+}
+
+/// Whether the rows are as far as the batch. All of it is written, or nothing, so any segment tells that nobody else has
+/// claimed since: the revision of one that somebody has may be his. Where all have passed on, what is answered changes
+/// nothing any more.
+async fn has_reached(connection: &mut Connection, owner: IncarnationId, batch: &Batch) -> Result<bool> {
+    locks::living(connection, owner).await?;
+    let is_alive: bool =
+        sqlx::query_scalar("select exists (select 1 from incarnations where id = $1 and ended_at is null)")
+            .bind(owner.to_string())
+            .fetch_one(&mut *connection)
+            .await?;
+    let mut has_reached = false;
+    for (interval, update) in &batch.segments {
+        let row = sqlx::query(REVISION).bind(interval.to_string()).bind(i64::from(update.number));
+        let Some(row) = row.fetch_optional(&mut *connection).await? else { continue };
+        has_reached = number::<u64>(&row, "revision")? >= update.revision;
+        if number::<u32>(&row, "epoch")? == update.epoch {
+            break;
+        }
+    }
+    Ok(is_alive && has_reached)
 }

@@ -1,8 +1,8 @@
 //! From an interval that has fired to one that has stages and segments.
 
 use super::record::{insert_log, recorded};
-use super::rows::{json, number, parsed, to_json};
-use super::{Connection, SqlStore, closing, dialect, events, incarnations, keys, locks, overdue, transitions};
+use super::rows::{instant, json, number, parsed, to_json};
+use super::{Connection, Row, SqlStore, closing, dialect, events, incarnations, keys, locks, overdue, transitions};
 use crate::domain::ids::{IncarnationId, IntervalId, JobId};
 use crate::domain::interval::{IntervalEvent, IntervalState};
 use crate::domain::stage;
@@ -11,6 +11,7 @@ use crate::domain::timestamp::Timestamp;
 use crate::domain::worklist::LeasedSegment;
 use crate::store::{MadePlan, PlanRecord, Planned, Recorded, RefusedKeys, Result, StoreError};
 use serde::Serialize;
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 /// The owner is locked first, so that it does not end meanwhile; what somebody else is about to take is passed by.
@@ -24,7 +25,8 @@ pub(super) const CLAIM: &str = concat!(
        and exists (select 1 from holder) order by priority desc, fired_at limit $3",
     for_no_key_update!(),
     skip_locked!(),
-    ") update intervals set owner = $1, plan_at = null where id in (select id from taken) returning id"
+    ") update intervals set owner = $1, plan_at = null where id in (select id from taken) \
+     returning id, priority, fired_at"
 );
 
 pub(super) const CLAIMED: &str = "select id from intervals \
@@ -66,7 +68,10 @@ pub(super) async fn claim(
     let id = owner.to_string();
     // Taken before and not to be written again; with them none is forgotten whose plan could not be recorded.
     let held = sqlx::query(CLAIMED).bind(&id).bind(now.ms()).fetch_all(&store.reader).await?;
-    let new = sqlx::query(CLAIM).bind(&id).bind(now.ms()).bind(i64::from(limit)).fetch_all(&store.writer).await?;
+    let mut new = sqlx::query(CLAIM).bind(&id).bind(now.ms()).bind(i64::from(limit)).fetch_all(&store.writer).await?;
+    // What a statement that writes returns is in no order.
+    let order = |row: &Row| -> Result<_> { Ok((Reverse(number::<i64>(row, "priority")?), instant(row, "fired_at")?)) };
+    new.sort_by_cached_key(|row: &Row| order(row).ok());
     held.iter().chain(&new).map(|row| parsed(row, "id")).collect()
 }
 
