@@ -11,7 +11,7 @@ use super::table;
 use super::watch;
 
 /// A reason beyond this is left to `interval show`.
-const REASON_CHARS: usize = 60;
+const REASON_CHARS: usize = 120;
 
 /// The commands about intervals.
 #[derive(Debug, clap::Subcommand)]
@@ -55,13 +55,13 @@ pub enum IntervalCommand {
         watch: bool,
     },
 
-    /// List the tasks of an interval that there is something to say about
+    /// List the tasks of an interval, with how they ended
     Tasks {
         /// The interval's id
         id: String,
 
-        /// Only tasks in this state, such as failed
-        #[arg(long)]
+        /// Only tasks in this state
+        #[arg(long, value_parser = ["pending", "running", "waiting", "succeeded", "failed"])]
         state: Option<String>,
     },
 
