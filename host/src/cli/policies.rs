@@ -56,7 +56,7 @@ impl Policies {
             ("catch up", joined([self.catch_up, caught_up, age])),
             ("jitter", self.jitter.filter(|jitter| jitter != "0s")),
             ("start deadline", self.start_deadline),
-            ("paused after", self.pause_after_failures.map(|count| format!("{count} failures in a row"))),
+            ("paused after", self.pause_after_failures.map(|count| format!("{count} failed in a row"))),
             ("kept", self.retention.and_then(Retention::text)),
             ("on upgrade", self.on_upgrade),
             ("interval timeout", self.interval_timeout),
