@@ -19,20 +19,26 @@ use crate::names::Names;
 use calls::Call;
 use crashes::Flights;
 use intervals::IntervalSeen;
+use latchwork::domain::ids::IntervalId;
 use rows::{IntervalRow, Rows, Snapshot};
 use segments::SegmentSeen;
 use sqlx::sqlite::SqliteConnection;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use tokio::runtime::Handle;
 
 pub(crate) struct Oracle {
     rows: Rows,
     names: Names,
     jobs: BTreeMap<String, JobSeen>,
+    /// The ranges of backfills, in ms.
+    backfills: BTreeMap<String, Range<i64>>,
     hosts: BTreeMap<usize, HostSeen>,
     calls: Vec<Call>,
     calls_of: BTreeMap<Task, Vec<usize>>,
     intervals: BTreeMap<usize, IntervalSeen>,
+    /// The intervals that were opened again since the last look.
+    reopened: BTreeSet<String>,
     segments: BTreeMap<(usize, i64), SegmentSeen>,
     flights: Flights,
     /// `MAX_RECOVERY_ATTEMPTS`.
@@ -60,6 +66,39 @@ pub(crate) struct JobSeen {
     pub(crate) created_at: i64,
     pub(crate) max_parallel: u32,
     pub(crate) max_attempts: u32,
+    pub(crate) when_open: WhenOpen,
+    pub(crate) pause_after_failures: Option<i64>,
+    pub(crate) interval_timeout_ms: Option<i64>,
+    pub(crate) failures_allowed: FailuresAllowed,
+}
+
+/// What a firing does that finds an interval of its job open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WhenOpen {
+    /// It runs beside the other.
+    RunsBeside,
+    /// It waits, does not run, or ends the other.
+    RunsAlone,
+}
+
+/// How many tasks of an interval may fail.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum FailuresAllowed {
+    Any,
+    Count(i64),
+    /// Of all tasks.
+    Share(f64),
+}
+
+impl FailuresAllowed {
+    /// Whether so many failures of so many tasks end an interval.
+    fn are_exceeded(self, failed: i64, total: i64) -> bool {
+        match self {
+            Self::Any => false,
+            Self::Count(most) => failed > most,
+            Self::Share(share) => failed > (total as f64 * share).floor() as i64,
+        }
+    }
 }
 
 /// What it knows of one start of a host.
@@ -77,10 +116,12 @@ impl Oracle {
             rows: Rows::new(connection, threads),
             names: Names::default(),
             jobs: BTreeMap::new(),
+            backfills: BTreeMap::new(),
             hosts: BTreeMap::new(),
             calls: Vec::new(),
             calls_of: BTreeMap::new(),
             intervals: BTreeMap::new(),
+            reopened: BTreeSet::new(),
             segments: BTreeMap::new(),
             flights: Flights::default(),
             attempts_max: 0,
@@ -140,11 +181,15 @@ impl Oracle {
         let version = self.rows.version();
         if self.version.replace(version) != Some(version) {
             // What belongs to an interval is frozen when it has ended: it is checked then, and at the very end.
-            let is_frozen = |seen: &&IntervalSeen| !seen.row.is_open();
+            let thawed = std::mem::take(&mut self.reopened);
+            let is_frozen = |seen: &&IntervalSeen| !seen.row.is_open() && !thawed.contains(&seen.row.id);
             let frozen = self.intervals.values().filter(is_frozen).map(|seen| seen.row.id.as_str()).collect();
             let snapshot = self.rows.snapshot(&frozen);
             self.rows.ended_incarnations();
-            self.check(snapshot, |oracle, row| oracle.intervals.get(&row.number).is_none_or(|seen| seen.row.is_open()));
+            self.check(snapshot, |oracle, row| {
+                let is_open = |seen: &IntervalSeen| seen.row.is_open();
+                thawed.contains(&row.id) || oracle.intervals.get(&row.number).is_none_or(is_open)
+            });
         }
     }
 
@@ -160,6 +205,8 @@ impl Oracle {
         }
         self.check_jobs(&snapshot);
         self.check_firings(&snapshot);
+        self.check_backfills(&snapshot);
+        self.check_overlaps(&snapshot);
         let live: Vec<&IntervalRow> = snapshot.intervals.iter().filter(|row| is_live(self, row)).collect();
         self.check_segments(&snapshot, &live);
         self.check_tasks(&snapshot);
@@ -173,6 +220,30 @@ impl Oracle {
     /// The intervals that were open at the last look.
     pub(crate) fn open_intervals(&self) -> Vec<usize> {
         self.intervals.iter().filter(|(_, seen)| seen.row.is_open()).map(|(number, _)| *number).collect()
+    }
+
+    /// The same as the engine knows them.
+    pub(crate) fn open_ids(&self) -> Vec<IntervalId> {
+        self.ids_of(|row| row.is_open())
+    }
+
+    /// The intervals that have ended with work left.
+    pub(crate) fn ended_badly(&self) -> Vec<IntervalId> {
+        self.ids_of(|row| matches!(row.state.as_str(), "failed" | "cancelled" | "abandoned"))
+    }
+
+    fn ids_of(&self, is_wanted: impl Fn(&IntervalRow) -> bool) -> Vec<IntervalId> {
+        let rows = self.intervals.values().map(|seen| &seen.row).filter(|row| is_wanted(row));
+        rows.map(|row| row.id.parse().expect("rows have sound ids")).collect()
+    }
+
+    pub(crate) fn is_reopened(&mut self, interval: IntervalId) {
+        self.reopened.insert(interval.to_string());
+    }
+
+    pub(crate) fn backfill_is_kept(&mut self, id: &str, range: Range<i64>) {
+        self.names.number('b', id);
+        self.backfills.insert(id.to_owned(), range);
     }
 
     /// Whether an interval was over at the last look.
