@@ -26,7 +26,9 @@ impl Run {
             return;
         }
         let now = self.world.timeline.now();
-        let (job, seen) = jobs::drawn(&mut self.world.dice(), self.jobs.len(), now);
+        let alive: Vec<JobId> =
+            self.jobs.iter().copied().filter(|job| self.ask(|store| store.job(*job)).unwrap().is_some()).collect();
+        let (job, seen) = jobs::drawn(&mut self.world.dice(), self.jobs.len(), &alive, now);
         self.world.note(&format!("{seen:?}, {:?}, recovery {}", job.spec.work, job.spec.enable_recovery));
         self.world.oracle().job_is_kept(&job.id.to_string(), seen);
         self.ask(|store| store.create_job(&job)).unwrap();

@@ -16,7 +16,7 @@ use tokio::runtime::Handle;
 const HOSTS_MAX: usize = 4;
 
 /// How many steps of peace may be needed to end everything.
-const PEACE_STEPS_MAX: u32 = 1_000;
+const PEACE_STEPS_MAX: u32 = 600;
 const PEACE_STEP: Duration = Duration::from_secs(2);
 
 /// What a run did.
@@ -75,7 +75,7 @@ impl Run {
         let world = Arc::new(World::new(seed, threads));
         let attempts_max = world.dice().one_of(&[1, 2, 3, 3, 3, 4]);
         let is_enabled = world.dice().chance(950);
-        world.oracle().setting_is(attempts_max);
+        world.oracle().settings_are(attempts_max, is_enabled);
         let check_every = Duration::from_secs(5);
         let recovery = RecoverySettings { is_enabled, is_default: true, check_every, attempts_max };
         Self { world, hosts: Vec::new(), started: 0, recovery, jobs: Vec::new(), backfills: Vec::new() }

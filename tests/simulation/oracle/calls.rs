@@ -14,6 +14,8 @@ pub(crate) struct CallStart {
     /// None for the plan.
     pub(crate) index: Option<u32>,
     pub(crate) attempt: u32,
+    /// What it is handed of an earlier attempt.
+    pub(crate) checkpoint: Option<Vec<u8>>,
     pub(crate) fencing_token: u64,
     /// By the clock of its host.
     pub(crate) now_ms: i64,
@@ -131,8 +133,12 @@ impl Oracle {
             self.blame("promise 2", format!("{what} is called and was recorded as failed for good"));
         }
         let is_open = row.state == "running";
-        // An interval that has just ended no longer says what ran.
-        if is_open && row.is_tracked && !(has(&row.running) && row.owner.as_ref() == Some(&start.incarnation)) {
+        // An interval that has just ended no longer says what ran, also where it was opened again at once.
+        if is_open
+            && row.reopened == 0
+            && row.is_tracked
+            && !(has(&row.running) && row.owner.as_ref() == Some(&start.incarnation))
+        {
             self.blame("promise 3", format!("{what} begins and no row names it as running there: {row:?}"));
         }
         let failures = row.attempts.unwrap_or(0);
@@ -142,6 +148,9 @@ impl Oracle {
         }
         if let Some(retry_at) = row.retry_at.filter(|at| is_open && *at > start.now_ms && !start.has_gone_back) {
             self.blame("retries wait", format!("{what} begins {} ms too early", retry_at - start.now_ms));
+        }
+        if is_open {
+            self.check_checkpoint(interval, index, start.checkpoint.as_deref());
         }
         self.check_against_earlier(start, &what, row, earlier);
     }

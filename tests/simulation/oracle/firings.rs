@@ -39,14 +39,15 @@ impl Grid {
 impl Oracle {
     pub(super) fn check_firings(&mut self, snapshot: &Snapshot) {
         for job in &snapshot.jobs {
-            let mut firings: Vec<&IntervalRow> =
-                snapshot.intervals.iter().filter(|row| row.job_id == job.id && row.origin == "schedule").collect();
+            let rows = self.intervals.values().map(|seen| &seen.row);
+            let mut firings: Vec<IntervalRow> =
+                rows.filter(|row| row.job_id == job.id && row.origin == "schedule").cloned().collect();
             firings.sort_by_key(|row| row.scheduled_at);
             self.check_firings_of(job, &firings);
         }
     }
 
-    fn check_firings_of(&mut self, job: &JobRow, firings: &[&IntervalRow]) {
+    fn check_firings_of(&mut self, job: &JobRow, firings: &[IntervalRow]) {
         let Some(seen) = self.jobs.get(&job.id).cloned() else { return self.unknown("job", &job.id) };
         let mut due = seen.grid.after(seen.created_at);
         for row in firings {
@@ -74,9 +75,11 @@ impl Oracle {
     }
 
     /// A backfill fires each instant of its range once at most.
-    pub(super) fn check_backfills(&mut self, snapshot: &Snapshot) {
+    pub(super) fn check_backfills(&mut self) {
         let mut fired = BTreeSet::new();
-        for row in snapshot.intervals.iter().filter(|row| row.origin == "backfill") {
+        let rows = self.intervals.values().map(|seen| &seen.row);
+        let rows: Vec<IntervalRow> = rows.filter(|row| row.origin == "backfill").cloned().collect();
+        for row in &rows {
             let Some(backfill) = row.backfill_id.as_deref() else { return self.unknown("backfill", "none") };
             let range = self.backfills.get(backfill).cloned().unwrap_or_default();
             let grid = self.jobs.get(&row.job_id).map_or(Grid::None, |job| job.grid);

@@ -32,16 +32,27 @@ impl Oracle {
 
     pub(super) fn check_interval(&mut self, snapshot: &Snapshot, row: &IntervalRow) {
         self.check_shape(row);
+        let mut row = row.clone();
         match self.intervals.remove(&row.number) {
-            Some(before) => self.check_step(snapshot, &before.row, row),
-            None if row.origin == "schedule" || row.is_open() => {}
-            None => self.check_end(snapshot, row),
+            Some(before) => {
+                // What it names may be removed before it is.
+                row.caused_by = before.row.caused_by.clone().or(row.caused_by);
+                row.replaces = before.row.replaces.clone().or(row.replaces);
+                self.check_step(snapshot, &before.row, &row);
+            }
+            None if row.is_open() || !row.did_run() => {}
+            None => self.check_end(snapshot, &row),
         }
-        self.intervals.insert(row.number, IntervalSeen { row: row.clone() });
+        self.intervals.insert(row.number, IntervalSeen { row });
     }
 
     fn check_shape(&mut self, row: &IntervalRow) {
         let IntervalRow { number, state, total, completed, failed, .. } = row;
+        let timeout_ms = self.jobs.get(&row.job_id).and_then(|job| job.interval_timeout_ms);
+        let deadline = row.started_at.zip(timeout_ms).map(|(started, most_ms)| started + most_ms);
+        if row.reopened == 0 && row.deadline_at != deadline {
+            self.blame(CONSISTENT, format!("interval {number} is due by {:?}, not {deadline:?}", row.deadline_at));
+        }
         if row.is_open() != row.finished_at.is_none() {
             self.blame(CONSISTENT, format!("interval {number} is {state} and finished at {:?}", row.finished_at));
         }
@@ -95,6 +106,7 @@ impl Oracle {
     }
 
     fn check_end(&mut self, snapshot: &Snapshot, row: &IntervalRow) {
+        self.ended_now.insert(row.number);
         let is_cut_short = row.state == "failed" && self.may_be_cut_short(row);
         match row.state.as_str() {
             // What a cancel, an end before time and a retry let go is no loss, and is not counted.
@@ -112,9 +124,8 @@ impl Oracle {
     /// Whether a failed interval took too long or had too many failures.
     fn may_be_cut_short(&self, row: &IntervalRow) -> bool {
         let Some(job) = self.jobs.get(&row.job_id) else { return false };
-        let took_ms = row.finished_at.zip(row.started_at).map_or(0, |(finished, started)| finished - started);
-        job.interval_timeout_ms.is_some_and(|most_ms| took_ms >= most_ms)
-            || job.failures_allowed.are_exceeded(row.failed, row.total)
+        let is_overdue = row.deadline_at.is_some_and(|deadline| row.finished_at.is_some_and(|at| at >= deadline));
+        is_overdue || job.failures_allowed.are_exceeded(row.failed, row.total)
     }
 
     /// Calls that were lost are counted: no more than rows say are called again.
@@ -155,7 +166,7 @@ impl Oracle {
 
     /// Only what could not be recovered is abandoned.
     fn check_abandoned(&mut self, row: &IntervalRow) {
-        if row.is_tracked && row.recovery_attempts < i64::from(self.attempts_max) {
+        if row.is_tracked && self.recovers && row.recovery_attempts < i64::from(self.attempts_max) {
             let text = format!("interval {} is abandoned after {} recoveries", row.number, row.recovery_attempts);
             self.blame("promise 2", text);
         }
@@ -180,8 +191,8 @@ impl Oracle {
     }
 
     /// What was abandoned although it was to be recovered has one replacement, and nothing else has any.
-    pub(super) fn check_replacements(&mut self, snapshot: &Snapshot) {
-        let intervals = &snapshot.intervals;
+    pub(super) fn check_replacements(&mut self) {
+        let intervals: Vec<IntervalRow> = self.intervals.values().map(|seen| seen.row.clone()).collect();
         let mut replacements: BTreeMap<&str, u32> = BTreeMap::new();
         for row in intervals.iter().filter(|row| row.origin == "fallback") {
             *replacements.entry(row.replaces.as_deref().unwrap_or_default()).or_default() += 1;
@@ -190,13 +201,13 @@ impl Oracle {
         for row in intervals.iter().filter(|row| row.origin == "upgrade") {
             *successors.entry(row.replaces.as_deref().unwrap_or_default()).or_default() += 1;
         }
-        for row in intervals {
+        for row in &intervals {
             let restarts = successors.get(row.id.as_str()).copied().unwrap_or(0);
             if restarts > u32::from(row.state == "cancelled") {
                 let text = format!("interval {} is {} and was restarted {restarts} times", row.number, row.state);
                 self.blame("upgrades", text);
             }
-            let expected = u32::from(row.state == "abandoned" && row.is_tracked);
+            let expected = u32::from(row.state == "abandoned" && row.is_tracked && self.recovers);
             let found = replacements.get(row.id.as_str()).copied().unwrap_or(0);
             if found != expected {
                 let text = format!("interval {} is {} and has {found} replacements", row.number, row.state);

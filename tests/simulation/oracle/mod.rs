@@ -3,11 +3,14 @@
 
 mod bits;
 mod calls;
+mod chains;
+mod checkpoints;
 mod crashes;
 mod effects;
 mod ending;
 mod firings;
 mod intervals;
+mod keeping;
 mod rows;
 mod segments;
 mod stale;
@@ -17,6 +20,7 @@ pub(crate) use firings::Grid;
 
 use crate::names::Names;
 use calls::Call;
+use checkpoints::Saved;
 use crashes::Flights;
 use intervals::IntervalSeen;
 use latchwork::domain::ids::IntervalId;
@@ -39,10 +43,19 @@ pub(crate) struct Oracle {
     intervals: BTreeMap<usize, IntervalSeen>,
     /// The intervals that were opened again since the last look.
     reopened: BTreeSet<String>,
+    /// The intervals that have ended since the last look, and the jobs that were there by then.
+    ended_now: BTreeSet<usize>,
+    known_followers: BTreeSet<String>,
+    /// Jobs that were ever deleted, and intervals that were removed.
+    deleted: BTreeSet<String>,
+    removed: BTreeSet<usize>,
     segments: BTreeMap<(usize, i64), SegmentSeen>,
     flights: Flights,
+    checkpoints: BTreeMap<(usize, u32), Saved>,
     /// `MAX_RECOVERY_ATTEMPTS`.
     attempts_max: u32,
+    /// `ENABLE_RECOVERY`.
+    recovers: bool,
     /// The latest instant that any host has seen.
     latest_ms: i64,
     /// Whether so much time ever passed in one step that a living host may have been taken for dead.
@@ -67,9 +80,21 @@ pub(crate) struct JobSeen {
     pub(crate) max_parallel: u32,
     pub(crate) max_attempts: u32,
     pub(crate) when_open: WhenOpen,
+    /// How many ended intervals are kept at least, and whether some go by their age.
+    pub(crate) keeps: Option<i64>,
+    pub(crate) keeps_days: bool,
+    pub(crate) after: Option<JobAwaited>,
     pub(crate) pause_after_failures: Option<i64>,
     pub(crate) interval_timeout_ms: Option<i64>,
     pub(crate) failures_allowed: FailuresAllowed,
+}
+
+/// The job at whose ends another fires.
+#[derive(Debug, Clone)]
+pub(crate) struct JobAwaited {
+    pub(crate) job: String,
+    pub(crate) on_success: bool,
+    pub(crate) on_failure: bool,
 }
 
 /// What a firing does that finds an interval of its job open.
@@ -122,9 +147,15 @@ impl Oracle {
             calls_of: BTreeMap::new(),
             intervals: BTreeMap::new(),
             reopened: BTreeSet::new(),
+            ended_now: BTreeSet::new(),
+            known_followers: BTreeSet::new(),
+            deleted: BTreeSet::new(),
+            removed: BTreeSet::new(),
             segments: BTreeMap::new(),
             flights: Flights::default(),
+            checkpoints: BTreeMap::new(),
             attempts_max: 0,
+            recovers: true,
             latest_ms: 0,
             has_lost_time: false,
             version: None,
@@ -146,8 +177,9 @@ impl Oracle {
         self.names.shorten(text)
     }
 
-    pub(crate) fn setting_is(&mut self, attempts_max: u32) {
+    pub(crate) fn settings_are(&mut self, attempts_max: u32, recovers: bool) {
         self.attempts_max = attempts_max;
+        self.recovers = recovers;
     }
 
     pub(crate) fn job_is_kept(&mut self, id: &str, job: JobSeen) {
@@ -196,7 +228,8 @@ impl Oracle {
     /// Checks all that the rows say, also of what has ended long ago.
     pub(crate) fn look_at_all(&mut self) {
         let snapshot = self.rows.snapshot(&BTreeSet::new());
-        self.check(snapshot, |_, _| true);
+        // What a job does not keep may be half removed.
+        self.check(snapshot, |oracle, row| !oracle.may_be_removed(row));
     }
 
     fn check(&mut self, mut snapshot: Snapshot, is_live: impl Fn(&Self, &IntervalRow) -> bool) {
@@ -204,8 +237,6 @@ impl Oracle {
             row.number = self.names.number('i', &row.id);
         }
         self.check_jobs(&snapshot);
-        self.check_firings(&snapshot);
-        self.check_backfills(&snapshot);
         self.check_overlaps(&snapshot);
         let live: Vec<&IntervalRow> = snapshot.intervals.iter().filter(|row| is_live(self, row)).collect();
         self.check_segments(&snapshot, &live);
@@ -214,7 +245,11 @@ impl Oracle {
         for row in &live {
             self.check_interval(&snapshot, row);
         }
-        self.check_replacements(&snapshot);
+        self.check_removals(&snapshot);
+        self.check_firings(&snapshot);
+        self.check_backfills();
+        self.check_chains(&snapshot);
+        self.check_replacements();
     }
 
     /// The intervals that were open at the last look.
@@ -238,7 +273,10 @@ impl Oracle {
     }
 
     pub(crate) fn is_reopened(&mut self, interval: IntervalId) {
-        self.reopened.insert(interval.to_string());
+        let id = interval.to_string();
+        let number = self.names.number('i', &id);
+        self.checkpoints.iter_mut().filter(|((of, _), _)| *of == number).for_each(|(_, saved)| saved.ends());
+        self.reopened.insert(id);
     }
 
     pub(crate) fn backfill_is_kept(&mut self, id: &str, range: Range<i64>) {
