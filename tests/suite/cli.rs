@@ -134,6 +134,18 @@ fn an_interval_is_shown_with_its_tasks_and_its_log() {
 }
 
 #[test]
+fn as_many_intervals_are_listed_as_are_asked_for() {
+    let world = World::with_plugin();
+    world.create("often", r#"{"act":"succeed"}"#, 1);
+    let intervals = [(); 3].map(|()| world.says(&["job", "trigger", "often"]).trim().to_owned());
+    let listed = world.json(&["interval", "list", "--job", "often", "--limit", "2"]);
+    let ids: Vec<_> = listed["intervals"].as_array().unwrap().iter().map(|interval| text(&interval["id"])).collect();
+    assert_eq!(ids, [&*intervals[2], &intervals[1]], "the newest first");
+    let refused = world.command(&["interval", "list", "--job", "often", "--limit", "1001"]).output().unwrap();
+    assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+}
+
+#[test]
 fn events_are_printed_and_followed_to_the_end() {
     let world = World::with_plugin();
     world.create("tides", r#"{"act":"emit","times":1,"name":"tide","body":"{\"high\":true}"}"#, 2);

@@ -21,6 +21,10 @@ pub enum IntervalCommand {
         /// The job's id or name
         #[arg(long)]
         job: String,
+
+        /// How many at most, to 1000 [default: 100]
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000))]
+        limit: Option<u32>,
     },
 
     /// Show an interval
@@ -127,8 +131,10 @@ struct Stage {
 
 pub(super) fn run(command: IntervalCommand, client: &Client, output: Output) -> anyhow::Result<ExitCode> {
     match command {
-        IntervalCommand::List { job } => {
-            output.show(&client.get(&["jobs", &job_id(&job, client)?, "intervals"], &[])?, listed)?;
+        IntervalCommand::List { job, limit } => {
+            let limit = limit.map(|limit| limit.to_string());
+            let query: Vec<_> = limit.iter().map(|limit| ("limit", limit.as_str())).collect();
+            output.show(&client.get(&["jobs", &job_id(&job, client)?, "intervals"], &query)?, listed)?;
         }
         IntervalCommand::Show { id } => output.show(&client.get(&["intervals", &id], &[])?, shown)?,
         IntervalCommand::Watch { id } => return watch::watch(&id, client, output),

@@ -114,6 +114,13 @@ struct Progress {
     running: u64,
 }
 
+impl Progress {
+    /// Whether the interval has a plan, and has been looked at since.
+    fn is_known(&self) -> bool {
+        self.total > 0
+    }
+}
+
 #[derive(Deserialize)]
 struct Triggered {
     interval_id: String,
@@ -183,7 +190,8 @@ fn listed(answer: Jobs) -> String {
     let rows = answer.jobs.into_iter().map(|job| {
         let schedule = schedule(&job);
         let next = job.next_fire_at.as_deref().map(table::instant).unwrap_or_default();
-        let progress = job.interval_progress.map(|now| format!("{}/{}", now.completed, now.total));
+        let progress = job.interval_progress.filter(Progress::is_known);
+        let progress = progress.map(|now| format!("{}/{}", now.completed, now.total));
         let warning = job.warning.map(|warning| table::shortened(&warning, WARNING_CHARS_MAX)).unwrap_or_default();
         [job.id, job.name, job.plugin, schedule, job.status, next, progress.unwrap_or_default(), warning]
     });
@@ -192,7 +200,7 @@ fn listed(answer: Jobs) -> String {
 
 fn shown(job: Job) -> String {
     let schedule = schedule(&job);
-    let progress = job.interval_progress.map(|now| {
+    let progress = job.interval_progress.filter(Progress::is_known).map(|now| {
         format!("{} of {} completed, {} failed, {} running", now.completed, now.total, now.failed, now.running)
     });
     let who = [

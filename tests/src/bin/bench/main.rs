@@ -9,13 +9,18 @@ mod size;
 mod throughput;
 mod workshop;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 /// How often each throughput is measured; the median counts.
 const ROUNDS: usize = 3;
 
+const NAMES: [&str; 5] = ["throughput", "size", "recovery", "history", "schedule"];
+
 fn main() -> Result<()> {
     let only = std::env::args().nth(1);
+    if let Some(name) = &only {
+        ensure!(NAMES.contains(&name.as_str()), "`{name}` is no benchmark: name one of {}", NAMES.join(", "));
+    }
     let is_wanted = |name: &str| only.as_deref().is_none_or(|only| only == name);
     let guests = tokio::runtime::Builder::new_multi_thread().thread_name("guests").enable_all().build()?;
     let host = tokio::runtime::Builder::new_multi_thread().thread_name("host").enable_all().build()?;
