@@ -5,6 +5,7 @@ use super::rows::{number, parsed};
 use crate::domain::ids::{IncarnationId, IntervalId, SegmentId};
 use crate::domain::interval::IntervalState;
 use crate::store::{Batch, Recorded, Result};
+use sqlx::SqliteConnection;
 use sqlx::sqlite::SqlitePool;
 use std::collections::BTreeSet;
 
@@ -49,21 +50,12 @@ pub(super) async fn recorded_before(
     owner: IncarnationId,
     batch: &Batch,
 ) -> Result<Option<Recorded>> {
-    // All of a batch is written, or nothing: any of its segments tells.
-    let Some((interval, update)) = batch.segments.first() else { return Ok(None) };
+    if batch.segments.is_empty() {
+        return Ok(None);
+    }
     // Behind whatever the writer still does.
     let mut tx = store.begin().await?;
-    let reached: bool = sqlx::query_scalar(
-        "select exists (select 1 from segments where interval_id = ?1 and number = ?2 and revision >= ?3) \
-         and exists (select 1 from incarnations where id = ?4 and ended_at is null)",
-    )
-    .bind(interval.to_string())
-    .bind(update.number)
-    .bind(i64::try_from(update.revision).unwrap_or(i64::MAX))
-    .bind(owner.to_string())
-    .fetch_one(&mut *tx)
-    .await?;
-    if !reached {
+    if !has_reached(&mut tx, owner, batch).await? {
         return Ok(None);
     }
     let intervals: BTreeSet<IntervalId> = batch.segments.iter().map(|(interval, _)| *interval).collect();
@@ -77,4 +69,26 @@ pub(super) async fn recorded_before(
         }
     }
     Ok(Some(recorded))
+}
+
+/// Whether the rows are as far as the batch. All of it is written, or nothing, so any segment tells that nobody else has
+/// claimed since: the revision of one that somebody has may be his. Where all have passed on, what is answered changes
+/// nothing any more.
+async fn has_reached(connection: &mut SqliteConnection, owner: IncarnationId, batch: &Batch) -> Result<bool> {
+    let is_alive: bool =
+        sqlx::query_scalar("select exists (select 1 from incarnations where id = ? and ended_at is null)")
+            .bind(owner.to_string())
+            .fetch_one(&mut *connection)
+            .await?;
+    let mut has_reached = false;
+    for (interval, update) in &batch.segments {
+        let row = sqlx::query("select epoch, revision from segments where interval_id = ? and number = ?");
+        let row = row.bind(interval.to_string()).bind(update.number).fetch_optional(&mut *connection).await?;
+        let Some(row) = row else { continue };
+        has_reached = number::<u64>(&row, "revision")? >= update.revision;
+        if number::<u32>(&row, "epoch")? == update.epoch {
+            break;
+        }
+    }
+    Ok(is_alive && has_reached)
 }
