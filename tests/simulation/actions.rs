@@ -22,6 +22,12 @@ pub(crate) enum Action {
     Trigger,
     Upload,
     DeleteJob,
+    PauseJob,
+    ResumeJob,
+    CancelInterval,
+    RetryInterval,
+    Backfill,
+    CancelBackfill,
 }
 
 impl Action {
@@ -41,6 +47,12 @@ impl Action {
             Self::Trigger => "job triggered",
             Self::Upload => "version uploaded",
             Self::DeleteJob => "job deleted",
+            Self::PauseJob => "job paused",
+            Self::ResumeJob => "job resumed",
+            Self::CancelInterval => "interval cancelled",
+            Self::RetryInterval => "interval retried",
+            Self::Backfill => "backfill begun",
+            Self::CancelBackfill => "backfill cancelled",
         }
     }
 }
@@ -76,6 +88,12 @@ impl Habits {
             (60, Kind::Plain(Action::Trigger)),
             (10, Kind::Plain(Action::Upload)),
             (8, Kind::Plain(Action::DeleteJob)),
+            (8, Kind::Plain(Action::PauseJob)),
+            (16, Kind::Plain(Action::ResumeJob)),
+            (16, Kind::Plain(Action::CancelInterval)),
+            (24, Kind::Plain(Action::RetryInterval)),
+            (12, Kind::Plain(Action::Backfill)),
+            (4, Kind::Plain(Action::CancelBackfill)),
         ];
         let mut habits: Vec<_> = usual.map(|(weight, kind)| (weight * dice.one_of(&[0, 1, 1, 2, 4]), kind)).into();
         habits.push((50, Kind::Moment));

@@ -11,6 +11,18 @@ pub(crate) struct Fate {
     pub(crate) takes: Duration,
     pub(crate) ending: Ending,
     pub(crate) leaves: Leaves,
+    pub(crate) asks: Asks,
+}
+
+/// What a call asks of the host while it goes on.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Asks {
+    /// That a checkpoint be kept at its beginning.
+    pub(crate) saves_first: bool,
+    /// That one be kept at its end, however it ends.
+    pub(crate) saves_last: bool,
+    /// For the output of a task of an earlier stage: one of them, by this number.
+    pub(crate) reads: Option<u64>,
 }
 
 /// How a call ends.
@@ -32,6 +44,7 @@ pub(crate) struct Leaves {
     pub(crate) output: bool,
     pub(crate) key: bool,
     pub(crate) log: bool,
+    pub(crate) event: bool,
 }
 
 /// A call of `run`.
@@ -58,7 +71,17 @@ impl Fate {
         Self {
             takes: takes(&mut attempt, pace_ms),
             ending,
-            leaves: Leaves { output: attempt.chance(leaves), key: attempt.chance(leaves), log: attempt.chance(leaves) },
+            leaves: Leaves {
+                output: attempt.chance(leaves),
+                key: attempt.chance(leaves),
+                log: attempt.chance(leaves),
+                event: attempt.chance(leaves),
+            },
+            asks: Asks {
+                saves_first: attempt.chance(leaves / 2),
+                saves_last: attempt.chance(leaves / 2),
+                reads: attempt.chance(leaves).then(|| attempt.within(0..=u64::MAX)),
+            },
         }
     }
 
@@ -74,8 +97,8 @@ impl Fate {
             990..994 => Ending::KillsHost,
             _ => Ending::Succeeds,
         };
-        let leaves = Leaves { output: false, key: dice.chance(300), log: dice.chance(300) };
-        Self { takes: takes(&mut dice, pace_ms), ending, leaves }
+        let leaves = Leaves { output: false, key: dice.chance(300), log: dice.chance(300), event: dice.chance(300) };
+        Self { takes: takes(&mut dice, pace_ms), ending, leaves, asks: Asks::default() }
     }
 }
 
@@ -116,4 +139,21 @@ pub(crate) fn stages(seed: u64, job: u64) -> Vec<DeclaredStage> {
             waits_for: (0..number).filter(|_| dice.chance(500)).map(|earlier| format!("s{earlier}")).collect(),
         })
         .collect()
+}
+
+/// The task of an earlier stage whose output a task of a stage asks for: its stage's name, its index there, and its index
+/// in the interval. None where the stage waits for none that has tasks.
+pub(crate) fn read_by(stages: &[DeclaredStage], stage: &str, number: u64) -> Option<(String, u32, u32)> {
+    let reader = stages.iter().find(|declared| declared.name == stage)?;
+    let mut first = 0;
+    let mut choices = Vec::new();
+    for earlier in stages {
+        if reader.waits_for.contains(&earlier.name) && earlier.tasks > 0 {
+            choices.push((earlier, first));
+        }
+        first += earlier.tasks;
+    }
+    let (earlier, first) = choices.get(usize::try_from(number % choices.len().max(1) as u64).ok()?)?;
+    let index = u32::try_from(number % u64::from(earlier.tasks)).ok()?;
+    Some((earlier.name.clone(), index, first + index))
 }

@@ -15,6 +15,7 @@ mod jobs;
 mod names;
 mod oracle;
 mod panics;
+mod people;
 mod plugin;
 mod run;
 mod seeds;

@@ -6,8 +6,10 @@ use crate::world::World;
 use async_trait::async_trait;
 use latchwork::clock::Clock;
 use latchwork::domain::digest::Digest;
-use latchwork::domain::task::{Failure, FailureKind, KeyWrites, LogLevel, LogLine, Outcome, TaskOutput};
-use latchwork::sandbox::{CallReport, Callable, JobInput, PlanOutput, PluginSource, Refusal, Surroundings, TaskInput};
+use latchwork::domain::task::{Event, Failure, FailureKind, KeyWrites, LogLevel, LogLine, Outcome, TaskOutput};
+use latchwork::sandbox::{
+    CallReport, Callable, Denied, JobInput, PlanOutput, PluginSource, Refusal, Surroundings, TaskInput, TaskSide,
+};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -90,6 +92,7 @@ impl Scripted {
             digest: self.digest.to_string(),
             index: task.map(|task| task.index.0),
             attempt: task.map_or(0, |task| task.attempt),
+            checkpoint: task.and_then(|task| task.checkpoint.clone()),
             fencing_token: task.map_or(0, |task| task.fencing_token),
             now_ms: clock.now().ms(),
             has_gone_back: world.timeline.set_back_by() > Duration::ZERO,
@@ -108,7 +111,7 @@ impl Scripted {
             clock.sleep_for(timeout).await;
             return Err(failed(FailureKind::Timeout));
         }
-        if fate.takes > Duration::ZERO {
+        if fate.takes > Duration::ZERO && !world.is_calm() {
             clock.sleep_for(fate.takes).await;
         }
         if world.is_doomed(*host) {
@@ -120,6 +123,55 @@ impl Scripted {
             Ending::Panics => panic!("{SCRIPTED}"),
             Ending::KillsHost => world.die(*host).await,
         }
+    }
+
+    /// The same for a task, which asks things of the host on the way.
+    async fn live_with(
+        &self,
+        side: &dyn TaskSide,
+        task: &TaskInput<'_>,
+        (interval, call): (usize, usize),
+        fate: Fate,
+        timeout: Duration,
+    ) -> Result<(), Failure> {
+        let saves = |what: &str| format!("call {call}, {what}");
+        if fate.asks.saves_first {
+            self.save(side, (interval, task.index.0), saves("at its beginning")).await;
+        }
+        if let Some(number) = fate.asks.reads {
+            self.read(side, task, interval, number).await;
+        }
+        let lived = self.live(fate, timeout).await;
+        if fate.asks.saves_last {
+            self.save(side, (interval, task.index.0), saves("at its end")).await;
+        }
+        lived
+    }
+
+    async fn save(&self, side: &dyn TaskSide, task: (usize, u32), checkpoint: String) {
+        let world = &self.caller.world;
+        world.oracle().checkpoint_may_be_kept(task, &checkpoint);
+        if side.save_checkpoint(checkpoint.clone().into_bytes()).await.is_ok() {
+            world.oracle().checkpoint_is_kept(task, &checkpoint);
+        }
+    }
+
+    async fn read(&self, side: &dyn TaskSide, task: &TaskInput<'_>, interval: usize, number: u64) {
+        let world = &self.caller.world;
+        let stages = fate::stages(world.seed, job_number(task.job));
+        let Some((stage, stage_index, index)) = fate::read_by(&stages, task.stage, number) else { return };
+        match side.output(&stage, stage_index).await {
+            Ok(output) => world.oracle().output_is_read((interval, index), output),
+            Err(Denied::Unavailable(_)) => {}
+            Err(Denied::Invalid(why)) => {
+                world.oracle().blame("stages", format!("{stage} is not shown to {}: {why}", task.stage));
+            }
+        }
+    }
+
+    fn events(&self, fate: Fate, call: usize) -> Vec<Event> {
+        let event = Event { at: self.caller.clock.now(), name: "done".to_owned(), body: format!("call {call}") };
+        if fate.leaves.event { vec![event] } else { Vec::new() }
     }
 
     fn log(&self, fate: Fate, call: usize) -> Vec<LogLine> {
@@ -143,13 +195,12 @@ impl Callable for Scripted {
         match lived {
             Ok(()) => {
                 in_flight.ends(CallEnd::Succeeded(fate.leaves));
-                let number = job.job_name.trim_start_matches('j').parse().expect("jobs are named by number");
-                let stages = fate::stages(seed, number);
+                let stages = fate::stages(seed, job_number(job));
                 CallReport {
                     outcome: Outcome::Succeeded(PlanOutput {
                         stages,
                         keys: keys(fate, interval, None, call),
-                        events: Vec::new(),
+                        events: self.events(fate, call),
                     }),
                     log,
                 }
@@ -166,14 +217,16 @@ impl Callable for Scripted {
         let Begun { call, interval, nth, .. } = in_flight.begun;
         let TaskInput { index, total, attempt, .. } = *task;
         let fate = Fate::of_task(self.caller.world.seed, &TaskCall { interval, index: index.0, total, attempt, nth });
-        let lived = self.live(fate, surroundings.limits.timeout).await;
+        let side = surroundings.task.as_deref().expect("a task has its side");
+        let lived = self.live_with(side, task, (interval, call), fate, surroundings.limits.timeout).await;
         let log = self.log(fate, call);
         match lived {
             Ok(()) => {
                 in_flight.ends(CallEnd::Succeeded(fate.leaves));
                 let output = if fate.leaves.output { format!("call {call}").into_bytes() } else { Vec::new() };
                 let keys = keys(fate, interval, Some(index.0), call);
-                CallReport { outcome: Outcome::Succeeded(TaskOutput { output, keys, events: Vec::new() }), log }
+                let events = self.events(fate, call);
+                CallReport { outcome: Outcome::Succeeded(TaskOutput { output, keys, events }), log }
             }
             Err(failure) => {
                 in_flight.ends(CallEnd::Failed(failure.kind.name()));
@@ -181,6 +234,10 @@ impl Callable for Scripted {
             }
         }
     }
+}
+
+fn job_number(job: &JobInput) -> u64 {
+    job.job_name.trim_start_matches('j').parse().expect("jobs are named by number")
 }
 
 fn keys(fate: Fate, interval: usize, index: Option<u32>, call: usize) -> KeyWrites {

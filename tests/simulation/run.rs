@@ -5,22 +5,18 @@ use crate::clock::AHEAD_MAX;
 use crate::host::{Host, Start};
 use crate::tally::Tally;
 use crate::world::World;
-use crate::{jobs, panics, plugin};
-use latchwork::domain::digest::Digest;
-use latchwork::domain::ids::{IntervalId, JobId};
-use latchwork::domain::interval::{Firing, Origin};
+use crate::{panics, plugin};
+use latchwork::domain::ids::{BackfillId, JobId};
 use latchwork::recovery_settings::RecoverySettings;
-use latchwork::store::{NewInterval, PluginVersion, Store as _};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
 
-/// Hosts that run at a time, and jobs of a run.
+/// Hosts that run at a time.
 const HOSTS_MAX: usize = 4;
-const JOBS_MAX: usize = 6;
 
 /// How many steps of peace may be needed to end everything.
-const PEACE_STEPS_MAX: u32 = 300;
+const PEACE_STEPS_MAX: u32 = 600;
 const PEACE_STEP: Duration = Duration::from_secs(2);
 
 /// What a run did.
@@ -47,13 +43,13 @@ impl Report {
     }
 }
 
-struct Run {
-    world: Arc<World>,
-    hosts: Vec<Host>,
+pub(crate) struct Run {
+    pub(crate) world: Arc<World>,
+    pub(crate) hosts: Vec<Host>,
     started: usize,
-    recovery: RecoverySettings,
-    jobs: Vec<JobId>,
-    versions: u64,
+    pub(crate) recovery: RecoverySettings,
+    pub(crate) jobs: Vec<JobId>,
+    pub(crate) backfills: Vec<BackfillId>,
 }
 
 /// Runs a seed to its end, or to the first broken promise.
@@ -79,10 +75,10 @@ impl Run {
         let world = Arc::new(World::new(seed, threads));
         let attempts_max = world.dice().one_of(&[1, 2, 3, 3, 3, 4]);
         let is_enabled = world.dice().chance(950);
-        world.oracle().setting_is(attempts_max);
+        world.oracle().settings_are(attempts_max, is_enabled);
         let check_every = Duration::from_secs(5);
         let recovery = RecoverySettings { is_enabled, is_default: true, check_every, attempts_max };
-        Self { world, hosts: Vec::new(), started: 0, recovery, jobs: Vec::new(), versions: 0 }
+        Self { world, hosts: Vec::new(), started: 0, recovery, jobs: Vec::new(), backfills: Vec::new() }
     }
 
     fn trouble(&mut self) -> Kept {
@@ -169,6 +165,12 @@ impl Run {
             Action::Trigger => self.trigger(),
             Action::Upload => self.upload(),
             Action::DeleteJob => self.delete_job(),
+            Action::PauseJob => self.pause_job(),
+            Action::ResumeJob => self.resume_job(),
+            Action::CancelInterval => self.cancel_interval(),
+            Action::RetryInterval => self.retry_interval(),
+            Action::Backfill => self.begin_backfill(),
+            Action::CancelBackfill => self.cancel_backfill(),
         }
     }
 
@@ -224,53 +226,5 @@ impl Run {
         self.world.note(&format!("host {} is {}, ahead by {ahead:?}", start.number, start.host_id));
         self.started += 1;
         self.hosts.push(Host::start(&self.world, start));
-    }
-
-    fn create_job(&mut self) {
-        if self.jobs.len() >= JOBS_MAX {
-            return;
-        }
-        let now = self.world.timeline.now();
-        let (job, seen) = jobs::drawn(&mut self.world.dice(), self.jobs.len(), now);
-        self.world.note(&format!("{seen:?}, {:?}, recovery {}", job.spec.work, job.spec.enable_recovery));
-        self.world.oracle().job_is_kept(&job.id.to_string(), seen);
-        self.world.database.wait(self.world.database.store.create_job(&job)).unwrap();
-        self.jobs.push(job.id);
-        self.nudge(|host| host.wakeups.scheduler.nudge());
-    }
-
-    fn trigger(&mut self) {
-        let job = self.world.dice().one_of(&self.jobs);
-        let now = self.world.timeline.now();
-        let firing =
-            Firing { interval: IntervalId::generate(), job, origin: Origin::Trigger, scheduled_at: now, fired_at: now };
-        let is_tracked = self.recovery.is_enabled && self.world.dice().chance(900);
-        let interval = NewInterval { firing, is_tracked };
-        self.world.database.wait(self.world.database.store.trigger(&interval, None)).unwrap();
-        self.nudge(|host| host.wakeups.executor.nudge());
-    }
-
-    fn upload(&mut self) {
-        self.versions += 1;
-        let wasm = format!("version {} of a component", self.versions.min(3)).into_bytes();
-        let version = PluginVersion {
-            name: jobs::PLUGIN.to_owned(),
-            digest: Digest::of(&wasm),
-            size_bytes: wasm.len() as u64,
-            imports: Vec::new(),
-            uploaded_at: self.world.timeline.now(),
-        };
-        self.world.database.wait(self.world.database.store.put_plugin(&version, &wasm)).unwrap();
-    }
-
-    fn delete_job(&mut self) {
-        let job = self.world.dice().one_of(&self.jobs);
-        let now = self.world.timeline.now();
-        self.world.database.wait(self.world.database.store.delete_job(job, now)).unwrap();
-    }
-
-    /// Polling is the truth: only some hosts hear of a change.
-    fn nudge(&self, nudge: impl Fn(&Host)) {
-        self.hosts.iter().filter(|_| self.world.dice().chance(500)).for_each(nudge);
     }
 }

@@ -73,6 +73,9 @@ impl FaultyStore {
         if verb == "resume" {
             world.oracle().before_takeover();
         }
+        if verb == "remove_intervals" {
+            world.oracle().before_removal();
+        }
         // What was taken over before cannot be given back any more.
         let gives_back = verb == "end_incarnation" && !world.oracle().is_stale(*host);
         let answer = world.database.wait(call);

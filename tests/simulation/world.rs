@@ -8,7 +8,7 @@ use crate::tally::Tally;
 use crate::weather::{Fault, Weather};
 use latchwork::domain::timestamp::Timestamp;
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
@@ -30,6 +30,7 @@ pub(crate) struct World {
     tally: Mutex<Tally>,
     parked: Mutex<Vec<Parked>>,
     doomed: Mutex<BTreeSet<usize>>,
+    is_calm: AtomicBool,
     activity: AtomicU64,
     calls_in_step: AtomicU64,
 }
@@ -59,6 +60,7 @@ impl World {
             tally: Mutex::default(),
             parked: Mutex::default(),
             doomed: Mutex::default(),
+            is_calm: AtomicBool::new(false),
             activity: AtomicU64::new(0),
             calls_in_step: AtomicU64::new(0),
         };
@@ -104,9 +106,14 @@ impl World {
         self.activity.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// From now on every call of the store works.
+    /// From now on every call of the store works, and calls of plugins take no time.
     pub(crate) fn calm_down(&self) {
         *self.weather.lock().unwrap() = Weather::CALM;
+        self.is_calm.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_calm(&self) -> bool {
+        self.is_calm.load(Ordering::Relaxed)
     }
 
     /// Draws what happens to a host's call of the store.
@@ -116,7 +123,7 @@ impl World {
             self.oracle().blame("the engine does not spin", format!("host {host} calls {verb} without end"));
             self.doom(host);
         }
-        let fault = self.weather.lock().unwrap().fault(&mut self.dice());
+        let fault = self.weather.lock().unwrap().fault(verb, &mut self.dice());
         self.count("store", verb);
         match fault {
             Some(fault) => {

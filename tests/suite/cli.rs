@@ -49,6 +49,42 @@ fn a_job_is_created_by_flags_by_stdin_or_by_both() {
 }
 
 #[test]
+fn a_job_is_shown_with_its_policies() {
+    let world = World::with_plugin();
+    let flags = ["job", "create", "--name", "policies", "--plugin", "misbehave", "--cron", "@daily", "--tasks", "4"];
+    let firing = ["--overlap", "queue", "--queue-max", "3", "--catch-up", "all", "--catch-up-within", "12h"];
+    let rest = ["--keep-intervals", "9", "--max-failed", "5%", "--retry-max-attempts", "2", "--workspace-id", "ours"];
+    let shown = world.says(&[&flags[..], &firing[..], &rest[..]].concat());
+    let lines: Vec<String> = shown.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    for expected in [
+        "tasks 4",
+        "overlap queue, at most 3 wait",
+        "catch up all, at most 100, none older than 12h",
+        "kept the latest 9 intervals",
+        "on upgrade finish",
+        "max failed 5%",
+        "retry 2 attempts, the first wait 1s, each further one 2 times longer, to 5m",
+    ] {
+        assert!(lines.iter().any(|line| line == expected), "{expected} is missing in: {shown}");
+    }
+    assert!(!shown.contains("priority") && !shown.contains("jitter"), "what says nothing is left out: {shown}");
+    assert_eq!(world.json(&["job", "show", "policies"])["workspace_id"], "ours");
+}
+
+#[test]
+fn a_job_waits_for_another_that_is_named_by_its_name() {
+    let world = World::with_plugin();
+    let first = text(&world.create("first", "null", 1)["id"]);
+    let flags = ["job", "create", "--name", "then", "--plugin", "misbehave", "--after"];
+    let created = world.json(&[&flags[..], &["first", "--after-on", "any"]].concat());
+    assert_eq!(created["after"], json!({ "job": first, "on": "any" }));
+    let edited = world.json(&["job", "edit", "then", "--after", &first]);
+    assert_eq!(edited["after"], json!({ "job": first, "on": "success" }));
+    let message = failure(&world.command(&[&flags[..], &["nobody"]].concat()).output().unwrap());
+    assert!(message.contains("no job has the id or the name \"nobody\""), "{message}");
+}
+
+#[test]
 fn a_job_that_the_host_refuses_is_an_error_in_the_hosts_words() {
     let world = World::with_plugin();
     let output =
@@ -95,6 +131,18 @@ fn an_interval_is_shown_with_its_tasks_and_its_log() {
     let log = world.says(&["interval", "logs", &interval, "--index", "1"]);
     assert!(log.contains("task 1 panics, as its payload says") && log.contains("#1"), "{log}");
     assert_eq!(world.says(&["interval", "logs", &interval, "--index", "0"]), "");
+}
+
+#[test]
+fn as_many_intervals_are_listed_as_are_asked_for() {
+    let world = World::with_plugin();
+    world.create("often", r#"{"act":"succeed"}"#, 1);
+    let intervals = [(); 3].map(|()| world.says(&["job", "trigger", "often"]).trim().to_owned());
+    let listed = world.json(&["interval", "list", "--job", "often", "--limit", "2"]);
+    let ids: Vec<_> = listed["intervals"].as_array().unwrap().iter().map(|interval| text(&interval["id"])).collect();
+    assert_eq!(ids, [&*intervals[2], &intervals[1]], "the newest first");
+    let refused = world.command(&["interval", "list", "--job", "often", "--limit", "1001"]).output().unwrap();
+    assert_eq!(refused.status.code(), Some(2), "{refused:?}");
 }
 
 #[test]

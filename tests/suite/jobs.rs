@@ -104,6 +104,43 @@ fn every_invalid_field_is_refused_by_its_name() {
 }
 
 #[test]
+fn what_is_wrong_is_said_in_words_of_the_request() {
+    let host = host();
+    for (fields, detail) in [
+        (json!({ "tasks": "many" }), "`tasks`: invalid type: string \"many\", expected u32"),
+        (json!({ "retry": { "factor": [] } }), "`retry.factor`: invalid type: sequence, expected f32"),
+        (json!({ "name": null }), "`name`: invalid type: null, expected a string"),
+        (json!({ "max_failed": -1 }), "`max_failed`: takes a number, or a share such as \"5%\""),
+        (
+            json!({ "max_failed": "105%" }),
+            "`max_failed`: takes a number, or a share of at most \"100%\", such as \"5%\", not `105%`",
+        ),
+        (
+            json!({ "retry": { "backoff": "10m" } }),
+            "`retry.max_backoff`: is 5m, shorter than retry.backoff, 10m: name a longer one",
+        ),
+        (
+            json!({ "grants": { "directories": [{ "path": "relative" }] } }),
+            "`grants.directories`: `path` takes an absolute path, not `relative`",
+        ),
+        (
+            json!({ "grants": { "directories": [{ "path": "/a", "mount": "b" }] } }),
+            "`grants.directories`: `mount` takes an absolute path, not `b`",
+        ),
+    ] {
+        let (status, problem) = host.api.send("POST", "/jobs", Some(&job(&fields)));
+        assert_eq!((status, &problem["detail"]), (422, &json!(detail)), "{fields}");
+    }
+    let (_, problem) = host.api.send("POST", "/jobs", Some(&json!({ "plugin": "misbehave" })));
+    assert_eq!(problem["detail"], "`body`: missing field `name`");
+    let (status, problem) = host.api.send("GET", "/schedule/preview?at=&count=many", None);
+    let detail = "in the query, count: invalid digit found in string";
+    assert_eq!((status, &problem["detail"]), (400, &json!(detail)));
+    let answer = host.api.post_text("/jobs", "application/json", "{ \"name\": ");
+    assert!(text(&answer.body["detail"]).starts_with("the body is no JSON: "), "{}", answer.body);
+}
+
+#[test]
 fn a_job_of_an_unknown_plugin_is_refused_with_the_mend() {
     let (status, problem) = host().api.send("POST", "/jobs", Some(&job(&json!({ "plugin": "nobody" }))));
     assert_eq!((status, &problem["code"]), (422, &json!("unknown_plugin")), "{problem}");

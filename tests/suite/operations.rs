@@ -129,6 +129,8 @@ fn a_cancelled_intervals_sleeping_task_is_interrupted_within_a_second() {
     let (status, again) = post(&host, &format!("/intervals/{interval}/cancel"), None);
     assert_eq!((status, &again["finished_at"]), (200, &cancelled["finished_at"]), "the same again");
     assert_eq!(host.api.get(&format!("/jobs/{job}"))["current_interval_id"], Value::Null);
+    let stage = &host.api.interval(&interval)["stages"][0]["state"];
+    assert_eq!(stage, "cancelled", "a stage that was cut off does not look as if it ran");
     host.api.assert_goes_on();
 }
 

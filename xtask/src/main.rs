@@ -23,9 +23,9 @@ enum Chore {
     /// Run everything that must pass before a change is taken
     Test,
 
-    /// Measure durable tasks a second beside the bare sandbox
+    /// Measure what the project claims of its speed and its size
     Bench {
-        /// Handed to the benchmark as they are
+        /// One of throughput, size, recovery, history and schedule; all where none is named
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },

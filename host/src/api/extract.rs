@@ -1,11 +1,12 @@
 //! Reads requests; what cannot be read is answered as a problem.
 
 use super::error::ApiError;
-use axum::extract::rejection::{BytesRejection, JsonRejection};
+use axum::extract::rejection::{BytesRejection, JsonDataError, JsonRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
+use std::error::Error;
 use std::fmt::Display;
 use std::str::FromStr;
 
@@ -31,10 +32,38 @@ pub(super) fn as_body<T: DeserializeOwned>(text: &str) -> Result<T, ApiError> {
 fn body_error(rejection: JsonRejection) -> ApiError {
     match rejection {
         JsonRejection::MissingJsonContentType(_) => ApiError::MediaType("of another type".to_owned()),
-        JsonRejection::JsonDataError(error) => ApiError::invalid("body", error.body_text()),
+        JsonRejection::JsonDataError(error) => data_error(&error),
+        JsonRejection::JsonSyntaxError(error) => {
+            ApiError::BadRequest(format!("the body is no JSON: {}", cause(&error)))
+        }
         rejection if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => ApiError::BodyTooLarge(BODY_BYTES_MAX),
         rejection => ApiError::BadRequest(rejection.body_text()),
     }
+}
+
+/// JSON that is not what the request takes, by the field that is wrong.
+fn data_error(error: &JsonDataError) -> ApiError {
+    type Located = serde_path_to_error::Error<serde_json::Error>;
+    let Some(located) = innermost(error).downcast_ref::<Located>() else {
+        return ApiError::invalid("body", error.body_text());
+    };
+    let reason = located.inner().to_string();
+    // Where it stands in the text says less than the path to it, and nothing where the text is a patched one.
+    let reason = reason.rsplit_once(" at line ").map_or(reason.as_str(), |(reason, _)| reason);
+    let is_whole = located.path().iter().len() == 0;
+    let field = if is_whole { "body".to_owned() } else { located.path().to_string() };
+    ApiError::invalid(field, reason)
+}
+
+/// What a rejection says without the words that axum puts before it.
+fn cause(rejection: &(dyn Error + 'static)) -> String {
+    innermost(rejection).to_string()
+}
+
+/// The error that axum wraps, twice.
+fn innermost<'a>(rejection: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
+    let wrapped = rejection.source().and_then(Error::source);
+    wrapped.unwrap_or(rejection)
 }
 
 /// A JSON body that may be left out.
@@ -63,7 +92,16 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Parameters<T> 
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let query = Query::from_request_parts(parts, state).await;
-        query.map(|Query(parameters)| Self(parameters)).map_err(|rejection| ApiError::BadRequest(rejection.body_text()))
+        query
+            .map(|Query(parameters)| Self(parameters))
+            .map_err(|rejection| ApiError::BadRequest(query_error(&rejection)))
+    }
+}
+
+fn query_error(rejection: &QueryRejection) -> String {
+    match rejection {
+        QueryRejection::FailedToDeserializeQueryString(error) => format!("in the query, {}", cause(error)),
+        rejection => rejection.body_text(),
     }
 }
 

@@ -85,7 +85,7 @@ impl IntervalView {
                 first_index: record.stage.first,
                 tasks: record.stage.tasks,
                 waits_for: record.stage.waits_for.iter().map(name).collect(),
-                state: stage_state(record),
+                state: stage_state(record, self.state),
                 completed: record.completed,
                 failed: record.failed,
             })
@@ -94,12 +94,13 @@ impl IntervalView {
     }
 }
 
-fn stage_state(record: &StageRecord) -> &'static str {
+/// A stage with tasks that are not settled is as its interval is: running, or cut off by however that has ended.
+fn stage_state(record: &StageRecord, interval: &'static str) -> &'static str {
     match (record.is_open, record.unsettled_segments, record.failed) {
         (false, ..) => "pending",
         (true, 0, 0) => "succeeded",
         (true, 0, _) => "failed",
-        (true, ..) => "running",
+        (true, ..) => interval,
     }
 }
 

@@ -116,7 +116,8 @@ fn foretold(dry_run: DryRun) -> String {
     let rest = dry_run.planned.saturating_sub(SHOWN_MAX);
     let more = if rest > 0 { format!("and {rest} more\n") } else { String::new() };
     let firings: String = dry_run.firings.iter().take(SHOWN_MAX).map(|at| table::instant(at) + "\n").collect();
-    format!("{} firings would run\n{firings}{more}", dry_run.planned)
+    let count = if dry_run.planned == 1 { "1 firing".to_owned() } else { format!("{} firings", dry_run.planned) };
+    format!("{count} would run\n{firings}{more}")
 }
 
 fn listed(answer: Backfills) -> String {

@@ -7,7 +7,8 @@ use serde_json::{Map, Value, json};
 
 /// A new job: from a file, from flags, or from a file with flags laid over it.
 ///
-/// The host checks the values, so that every client hears the same words.
+/// The host checks the values, so that every client hears the same words. Flags with a heading of their own come last,
+/// or the others would stand under it.
 #[derive(Debug, clap::Args)]
 pub struct NewJob {
     /// The job as JSON, in a file or, with `-`, from stdin; flags are laid over it
@@ -22,6 +23,14 @@ pub struct NewJob {
     #[arg(long)]
     plugin: Option<String>,
 
+    /// What the plugin is given, as JSON [default: null]
+    #[arg(long, value_name = "JSON", value_parser = parse_payload)]
+    payload: Option<Value>,
+
+    /// The number of tasks, where the plugin's plan does not say [default: 1]
+    #[arg(long, value_name = "N")]
+    tasks: Option<u32>,
+
     /// What fires the job [default: as --interval, --cron and --at say, else manual]
     #[arg(long = "type", value_name = "TYPE", value_parser = ["interval", "cron", "once", "manual"])]
     kind: Option<String>,
@@ -34,46 +43,30 @@ pub struct NewJob {
     #[arg(long, value_name = "EXPRESSION", conflicts_with = "interval")]
     cron: Option<String>,
 
-    /// The IANA time zone that the cron expression is read in
+    /// The IANA time zone that the cron expression is read in [default: UTC]
     #[arg(long, value_name = "ZONE")]
     timezone: Option<String>,
 
+    /// A directory that the plugin may use, and where it sees it [default: at the same path, read-only]
+    #[arg(long, value_name = "HOST_PATH[:GUEST_PATH[:ro|rw]]", value_parser = parse_grant)]
+    grant_dir: Vec<Value>,
+
+    /// Whether an interrupted interval is resumed [default: as the host says]
+    #[arg(long, value_name = "BOOL")]
+    enable_recovery: Option<bool>,
+
+    /// Whose job it is [default: default]
+    #[arg(long, value_name = "WORKSPACE")]
+    workspace_id: Option<String>,
+
     #[command(flatten)]
     rules: Rules,
-
-    /// What the plugin is given, as JSON
-    #[arg(long, value_name = "JSON", value_parser = parse_payload)]
-    payload: Option<Value>,
-
-    /// The number of tasks, where the plugin's plan does not say
-    #[arg(long, value_name = "N")]
-    tasks: Option<u32>,
-
-    /// The most tasks of an interval that run at once
-    #[arg(long, value_name = "N")]
-    max_parallel: Option<u32>,
-
-    /// The longest a task may take, such as 5m
-    #[arg(long, value_name = "SPAN")]
-    timeout: Option<String>,
-
-    /// The most memory that a task may take
-    #[arg(long, value_name = "BYTES")]
-    memory_limit_bytes: Option<u64>,
 
     #[command(flatten)]
     limits: Limits,
 
     #[command(flatten)]
     retry: Retry,
-
-    /// Whether an interrupted interval is resumed
-    #[arg(long, value_name = "BOOL")]
-    enable_recovery: Option<bool>,
-
-    /// A directory that the plugin may use, and where it sees it [default: at the same path, read-only]
-    #[arg(long, value_name = "HOST_PATH[:GUEST_PATH[:ro|rw]]", value_parser = parse_grant)]
-    grant_dir: Vec<Value>,
 }
 
 /// A change of a job: the same flags as for a new one; what is not named stays.
@@ -93,24 +86,25 @@ pub struct JobChange {
 
 /// How a task that failed is tried again.
 #[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Retries")]
 struct Retry {
-    /// The most attempts at a task, the first included
+    /// The most attempts at a task, the first included [default: 3]
     #[arg(long, value_name = "N")]
     retry_max_attempts: Option<u32>,
 
-    /// The wait before the second attempt, such as 1s
+    /// The wait before the second attempt [default: 1s]
     #[arg(long, value_name = "SPAN")]
     retry_backoff: Option<String>,
 
-    /// How many times longer each further wait is
+    /// How many times longer each further wait is [default: 2]
     #[arg(long, value_name = "FACTOR")]
     retry_factor: Option<f64>,
 
-    /// The longest wait between two attempts, such as 5m
+    /// The longest wait between two attempts [default: 5m]
     #[arg(long, value_name = "SPAN")]
     retry_max_backoff: Option<String>,
 
-    /// Whether each wait is longer by a random span of up to as much again
+    /// Whether each wait is longer by a random span of up to as much again [default: true]
     #[arg(long, value_name = "BOOL")]
     retry_jitter: Option<bool>,
 }
@@ -142,9 +136,7 @@ impl NewJob {
             ("timezone", self.timezone.map(Value::from)),
             ("payload", self.payload),
             ("tasks", self.tasks.map(Value::from)),
-            ("max_parallel", self.max_parallel.map(Value::from)),
-            ("timeout", self.timeout.map(Value::from)),
-            ("memory_limit_bytes", self.memory_limit_bytes.map(Value::from)),
+            ("workspace_id", self.workspace_id.map(Value::from)),
             ("retry", retry),
             ("enable_recovery", self.enable_recovery.map(Value::from)),
             ("grants", (!self.grant_dir.is_empty()).then(|| json!({ "directories": self.grant_dir }))),
@@ -155,12 +147,15 @@ impl NewJob {
 
     fn base(&self) -> anyhow::Result<Map<String, Value>> {
         let Some(file) = &self.file else { return Ok(Map::new()) };
-        let text =
-            if file.as_os_str() == "-" { io::read_to_string(io::stdin()) } else { std::fs::read_to_string(file) };
-        let text = text.with_context(|| format!("cannot read {}", file.display()))?;
-        match serde_json::from_str(&text).with_context(|| format!("{} is not JSON", file.display()))? {
+        let (name, text) = if file.as_os_str() == "-" {
+            ("stdin".to_owned(), io::read_to_string(io::stdin()))
+        } else {
+            (file.display().to_string(), std::fs::read_to_string(file))
+        };
+        let text = text.with_context(|| format!("cannot read {name}"))?;
+        match serde_json::from_str(&text).with_context(|| format!("{name} is not JSON"))? {
             Value::Object(job) => Ok(job),
-            _ => bail!("{} holds no JSON object", file.display()),
+            _ => bail!("{name} holds no JSON object"),
         }
     }
 

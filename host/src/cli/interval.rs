@@ -11,7 +11,7 @@ use super::table;
 use super::watch;
 
 /// A reason beyond this is left to `interval show`.
-const REASON_CHARS: usize = 60;
+const REASON_CHARS: usize = 120;
 
 /// The commands about intervals.
 #[derive(Debug, clap::Subcommand)]
@@ -21,6 +21,10 @@ pub enum IntervalCommand {
         /// The job's id or name
         #[arg(long)]
         job: String,
+
+        /// How many at most, to 1000 [default: 100]
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000))]
+        limit: Option<u32>,
     },
 
     /// Show an interval
@@ -55,13 +59,13 @@ pub enum IntervalCommand {
         watch: bool,
     },
 
-    /// List the tasks of an interval that there is something to say about
+    /// List the tasks of an interval, with how they ended
     Tasks {
         /// The interval's id
         id: String,
 
-        /// Only tasks in this state, such as failed
-        #[arg(long)]
+        /// Only tasks in this state
+        #[arg(long, value_parser = ["pending", "running", "waiting", "succeeded", "failed"])]
         state: Option<String>,
     },
 
@@ -127,8 +131,10 @@ struct Stage {
 
 pub(super) fn run(command: IntervalCommand, client: &Client, output: Output) -> anyhow::Result<ExitCode> {
     match command {
-        IntervalCommand::List { job } => {
-            output.show(&client.get(&["jobs", &job_id(&job, client)?, "intervals"], &[])?, listed)?;
+        IntervalCommand::List { job, limit } => {
+            let limit = limit.map(|limit| limit.to_string());
+            let query: Vec<_> = limit.iter().map(|limit| ("limit", limit.as_str())).collect();
+            output.show(&client.get(&["jobs", &job_id(&job, client)?, "intervals"], &query)?, listed)?;
         }
         IntervalCommand::Show { id } => output.show(&client.get(&["intervals", &id], &[])?, shown)?,
         IntervalCommand::Watch { id } => return watch::watch(&id, client, output),

@@ -8,6 +8,7 @@ use super::backfill::{self, NewBackfill};
 use super::client::Client;
 use super::create::{JobChange, NewJob};
 use super::output::Output;
+use super::policies::Policies;
 use super::table;
 use super::watch;
 
@@ -96,6 +97,8 @@ struct Job {
     max_parallel: Option<u32>,
     timeout: Option<String>,
     payload: Option<Value>,
+    #[serde(flatten)]
+    policies: Policies,
     current_interval_id: Option<String>,
     interval_progress: Option<Progress>,
     interval_started_at: Option<String>,
@@ -111,6 +114,13 @@ struct Progress {
     running: u64,
 }
 
+impl Progress {
+    /// Whether the interval has a plan, and has been looked at since.
+    fn is_known(&self) -> bool {
+        self.total > 0
+    }
+}
+
 #[derive(Deserialize)]
 struct Triggered {
     interval_id: String,
@@ -118,7 +128,11 @@ struct Triggered {
 
 pub(super) fn run(command: JobCommand, client: &Client, output: Output) -> anyhow::Result<ExitCode> {
     match command {
-        JobCommand::Create(job) => output.show(&client.post(&["jobs"], &job.into_body()?)?, shown)?,
+        JobCommand::Create(job) => {
+            let mut body = job.into_body()?;
+            name_by_id(&mut body, client)?;
+            output.show(&client.post(&["jobs"], &body)?, shown)?;
+        }
         JobCommand::List => output.show(&client.get(&["jobs"], &[])?, listed)?,
         JobCommand::Show { job } => output.show(&client.get(&["jobs", &job_id(&job, client)?], &[])?, shown)?,
         JobCommand::Trigger { job, idempotency_key, watch } => {
@@ -130,7 +144,8 @@ pub(super) fn run(command: JobCommand, client: &Client, output: Output) -> anyho
             output.show(&answer, |triggered: Triggered| triggered.interval_id)?;
         }
         JobCommand::Edit(change) => {
-            let (job, patch) = change.into_patch()?;
+            let (job, mut patch) = change.into_patch()?;
+            name_by_id(&mut patch, client)?;
             output.show(&client.patch(&["jobs", &job_id(&job, client)?], &patch)?, shown)?;
         }
         JobCommand::Pause { job, reason } => {
@@ -163,11 +178,20 @@ pub(super) fn job_id(id_or_name: &str, client: &Client) -> anyhow::Result<String
     }
 }
 
+/// Puts the id of the job that another one waits for in the place of its name: the host knows it by that alone.
+fn name_by_id(fields: &mut Value, client: &Client) -> anyhow::Result<()> {
+    if let Some(Value::String(job)) = fields.pointer_mut("/after/job") {
+        *job = job_id(job, client)?;
+    }
+    Ok(())
+}
+
 fn listed(answer: Jobs) -> String {
     let rows = answer.jobs.into_iter().map(|job| {
         let schedule = schedule(&job);
         let next = job.next_fire_at.as_deref().map(table::instant).unwrap_or_default();
-        let progress = job.interval_progress.map(|now| format!("{}/{}", now.completed, now.total));
+        let progress = job.interval_progress.filter(Progress::is_known);
+        let progress = progress.map(|now| format!("{}/{}", now.completed, now.total));
         let warning = job.warning.map(|warning| table::shortened(&warning, WARNING_CHARS_MAX)).unwrap_or_default();
         [job.id, job.name, job.plugin, schedule, job.status, next, progress.unwrap_or_default(), warning]
     });
@@ -176,10 +200,10 @@ fn listed(answer: Jobs) -> String {
 
 fn shown(job: Job) -> String {
     let schedule = schedule(&job);
-    let progress = job.interval_progress.map(|now| {
+    let progress = job.interval_progress.filter(Progress::is_known).map(|now| {
         format!("{} of {} completed, {} failed, {} running", now.completed, now.total, now.failed, now.running)
     });
-    table::fields([
+    let who = [
         ("id", Some(job.id)),
         ("name", Some(job.name)),
         ("plugin", Some(job.plugin)),
@@ -188,16 +212,19 @@ fn shown(job: Job) -> String {
         ("paused", job.pause_reason),
         ("failures in a row", job.failures_in_a_row.filter(|count| *count > 0).map(|count| count.to_string())),
         ("warning", job.warning),
+        ("payload", job.payload.filter(|payload| !payload.is_null()).map(|payload| payload.to_string())),
         ("recovery", job.enable_recovery.map(|on| if on { "on" } else { "off" }.into())),
         ("max parallel", job.max_parallel.map(|lanes| lanes.to_string())),
         ("timeout", job.timeout),
-        ("payload", job.payload.filter(|payload| !payload.is_null()).map(|payload| payload.to_string())),
+    ];
+    let now = [
         ("interval", job.current_interval_id),
         ("progress", progress),
         ("started", job.interval_started_at.as_deref().map(table::instant)),
         ("next", job.next_fire_at.as_deref().map(table::instant)),
         ("created", job.created_at.as_deref().map(table::instant)),
-    ])
+    ];
+    table::fields(who.into_iter().chain(job.policies.fields()).chain(now))
 }
 
 fn schedule(job: &Job) -> String {

@@ -11,6 +11,7 @@ mod job;
 mod output;
 mod pages;
 mod plugin;
+mod policies;
 mod rules;
 mod schedule;
 mod table;

@@ -16,8 +16,8 @@ pub(super) struct Rules {
     #[arg(long, value_name = "RULE", value_parser = ["once", "twice"])]
     dst_fold: Option<String>,
 
-    /// Fire when an interval of this other job, by its id, ends
-    #[arg(long, value_name = "JOB_ID")]
+    /// Fire when an interval of this other job, by its id or name, ends, too
+    #[arg(long, value_name = "JOB")]
     after: Option<String>,
 
     /// At which end of the other job's interval [default: success]
@@ -40,27 +40,27 @@ pub(super) struct Rules {
     #[arg(long, value_name = "N")]
     catch_up_max: Option<u32>,
 
-    /// How old a firing may be for --catch-up all, such as 12h
+    /// How old a firing may be for --catch-up all, such as 12h [default: any age]
     #[arg(long, value_name = "SPAN")]
     catch_up_within: Option<String>,
 
-    /// The most by which a firing is delayed, such as 30s
+    /// The most by which a firing is delayed, such as 30s [default: 0s]
     #[arg(long, value_name = "SPAN")]
     jitter: Option<String>,
 
-    /// How late a firing may be and still run, such as 10m
+    /// How late a firing may be found and still run, such as 10m [default: any]
     #[arg(long, value_name = "SPAN")]
     start_deadline: Option<String>,
 
-    /// After how many failed intervals in a row the job is paused
+    /// After how many failed intervals in a row the job is paused [default: never]
     #[arg(long, value_name = "N")]
     pause_after_failures: Option<u32>,
 
-    /// How many ended intervals are kept
+    /// How many ended intervals are kept [default: as the host says]
     #[arg(long, value_name = "N")]
     keep_intervals: Option<u32>,
 
-    /// For how many days ended intervals are kept
+    /// For how many days ended intervals are kept [default: as the host says]
     #[arg(long, value_name = "N")]
     keep_days: Option<u32>,
 
@@ -73,23 +73,35 @@ pub(super) struct Rules {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Limits")]
 pub(super) struct Limits {
-    /// The longest an interval may take, such as 2h
+    /// The most tasks of an interval that run at once [default: 8]
+    #[arg(long, value_name = "N")]
+    max_parallel: Option<u32>,
+
+    /// The longest a task may take [default: 5m]
+    #[arg(long, value_name = "SPAN")]
+    timeout: Option<String>,
+
+    /// The most memory that a task may take [default: 134217728]
+    #[arg(long, value_name = "BYTES")]
+    memory_limit_bytes: Option<u64>,
+
+    /// The longest an interval may take, such as 2h [default: as long as it likes]
     #[arg(long, value_name = "SPAN")]
     interval_timeout: Option<String>,
 
-    /// How many tasks may fail before the interval is cut short: a number, or a share such as 5%
+    /// How many tasks may fail, a number or a share such as 5%; one more cuts the interval short [default: any number]
     #[arg(long, value_name = "N|SHARE")]
     max_failed: Option<String>,
 
-    /// How many tasks begin each second at most
+    /// How many tasks of the job begin each second at most [default: as many as can]
     #[arg(long, value_name = "N")]
     rate_limit: Option<f64>,
 
-    /// Intervals with a higher one go first, -100 to 100
+    /// Intervals with a higher one go first, -100 to 100 [default: 0]
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     priority: Option<i32>,
 
-    /// The most that the job's keys may take
+    /// The most that the job's keys and their values may take [default: 67108864]
     #[arg(long, value_name = "BYTES")]
     key_limit_bytes: Option<u64>,
 }
@@ -130,6 +142,9 @@ impl Limits {
     pub(super) fn into_fields(self) -> Vec<Field> {
         let number_or_text = |text: String| text.parse::<u32>().map_or_else(|_| Value::from(text.clone()), Value::from);
         vec![
+            ("max_parallel", self.max_parallel.map(Value::from)),
+            ("timeout", self.timeout.map(Value::from)),
+            ("memory_limit_bytes", self.memory_limit_bytes.map(Value::from)),
             ("interval_timeout", self.interval_timeout.map(Value::from)),
             ("max_failed", self.max_failed.map(number_or_text)),
             ("rate_limit", self.rate_limit.map(Value::from)),

@@ -122,6 +122,10 @@ impl Progress {
 
     fn line(&self, state: &str) -> String {
         let (settled, total, rate) = (self.bar.position(), self.bar.length().unwrap_or_default(), self.bar.per_sec());
+        if total == 0 {
+            // It has no plan yet.
+            return state.to_owned();
+        }
         let count = format!("{state}: {settled} of {total} tasks");
         if rate == 0.0 {
             return count;

@@ -13,6 +13,7 @@ use super::timestamp::Timestamp;
 use chrono::{DateTime, MappedLocalTime, NaiveDateTime, TimeDelta, TimeZone as _, Timelike as _};
 use chrono_tz::{GapInfo, Tz};
 use croner::Cron;
+use croner::errors::CronError;
 use croner::parser::{CronParser, Seconds};
 use serde::{Deserialize, Serialize};
 
@@ -70,13 +71,24 @@ enum Firings {
     LeftOut(Option<NaiveDateTime>),
 }
 
+/// What croner finds wrong, without the names of its own parts.
+fn reason(error: &CronError) -> String {
+    let reason = match error {
+        CronError::EmptyPattern => "it is empty",
+        CronError::InvalidPattern(text) | CronError::IllegalCharacters(text) | CronError::ComponentError(text) => text,
+        other => &other.to_string(),
+    };
+    reason.trim_end_matches('.').to_owned()
+}
+
 impl CronSchedule {
-    /// Reads five or six fields (seconds first) or a nickname such as `@daily`, and an IANA time zone.
+    /// Reads five fields, six with seconds first, seven with the year last, too, or a nickname such as `@daily`, and an
+    /// IANA time zone.
     pub fn new(expression: &str, timezone: &str, dst: DstRules) -> Result<Self, ScheduleError> {
         let parser = CronParser::builder().seconds(Seconds::Optional).build();
         let cron = parser
             .parse(expression)
-            .map_err(|error| ScheduleError::Cron { expression: expression.to_owned(), reason: error.to_string() })?;
+            .map_err(|error| ScheduleError::Cron { expression: expression.to_owned(), reason: reason(&error) })?;
         let timezone = timezone.parse().map_err(|_| ScheduleError::TimeZone(timezone.to_owned()))?;
         let takes_every_hour = (0..24).all(|hour| cron.pattern.hour_match(hour).unwrap_or(false));
         Ok(Self { text: expression.to_owned(), cron: Box::new(cron), timezone, dst, takes_every_hour })

@@ -43,7 +43,10 @@ pub enum ScheduleError {
     #[error("a period is at least 1s")]
     PeriodTooShort,
     /// An expression that is not cron.
-    #[error("`{expression}` is not a cron expression: {reason}")]
+    #[error(
+        "`{expression}` is not a cron expression ({reason}): write minute, hour, day, month and weekday, as in \
+         `30 2 * * 1-5`, with seconds before them where you need these, or a name such as @daily"
+    )]
     Cron {
         /// The text.
         expression: String,
@@ -236,7 +239,10 @@ mod tests {
         assert_eq!(Period::new(Duration::from_millis(10)), Err(ScheduleError::PeriodTooShort));
         let message =
             |expression, zone| CronSchedule::new(expression, zone, DstRules::default()).unwrap_err().to_string();
-        assert!(message("every day", "UTC").starts_with("`every day` is not a cron expression"));
+        assert!(message("every day", "UTC").starts_with("`every day` is not a cron expression (Pattern must have"));
+        let out_of_bounds = message("61 * * * *", "UTC");
+        assert!(out_of_bounds.contains("(Number out of bounds): write minute, hour, day"), "{out_of_bounds}");
+        assert!(message("", "UTC").contains("(it is empty)"));
         assert!(message("@daily", "Mars/Base").starts_with("`Mars/Base` is not a time zone"));
     }
 

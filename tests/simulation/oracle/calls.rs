@@ -14,6 +14,8 @@ pub(crate) struct CallStart {
     /// None for the plan.
     pub(crate) index: Option<u32>,
     pub(crate) attempt: u32,
+    /// What it is handed of an earlier attempt.
+    pub(crate) checkpoint: Option<Vec<u8>>,
     pub(crate) fencing_token: u64,
     /// By the clock of its host.
     pub(crate) now_ms: i64,
@@ -55,6 +57,8 @@ pub(super) struct Call {
     pub(super) incarnation: String,
     pub(super) task: super::Task,
     pub(super) attempt: u32,
+    /// How often its interval had been opened again.
+    pub(super) life: i64,
     pub(super) digest: String,
     pub(super) fencing_token: u64,
     /// None while it goes on.
@@ -68,6 +72,7 @@ impl Oracle {
         let task = (interval, start.index);
         let earlier = self.calls_of.get(&task).cloned().unwrap_or_default();
         let mut attempt = start.attempt;
+        let life = row.as_ref().map_or(0, |row| row.reopened);
         match row {
             // What a host was handed before the interval ended may begin after its rows are cleared away.
             None if self.has_ended(interval) => {}
@@ -86,6 +91,7 @@ impl Oracle {
             incarnation: start.incarnation.clone(),
             task,
             attempt,
+            life,
             digest: start.digest.clone(),
             fencing_token: start.fencing_token,
             end: None,
@@ -127,8 +133,12 @@ impl Oracle {
             self.blame("promise 2", format!("{what} is called and was recorded as failed for good"));
         }
         let is_open = row.state == "running";
-        // An interval that has just ended no longer says what ran.
-        if is_open && row.is_tracked && !(has(&row.running) && row.owner.as_ref() == Some(&start.incarnation)) {
+        // An interval that has just ended no longer says what ran, also where it was opened again at once.
+        if is_open
+            && row.reopened == 0
+            && row.is_tracked
+            && !(has(&row.running) && row.owner.as_ref() == Some(&start.incarnation))
+        {
             self.blame("promise 3", format!("{what} begins and no row names it as running there: {row:?}"));
         }
         let failures = row.attempts.unwrap_or(0);
@@ -139,13 +149,19 @@ impl Oracle {
         if let Some(retry_at) = row.retry_at.filter(|at| is_open && *at > start.now_ms && !start.has_gone_back) {
             self.blame("retries wait", format!("{what} begins {} ms too early", retry_at - start.now_ms));
         }
-        self.check_against_earlier(start, &what, failures, earlier);
+        if is_open {
+            self.check_checkpoint(interval, index, start.checkpoint.as_deref());
+        }
+        self.check_against_earlier(start, &what, row, earlier);
     }
 
-    /// A task is called again only after a recorded failure, or when the incarnation that called it is over.
-    fn check_against_earlier(&mut self, start: &CallStart, what: &str, failures: i64, earlier: &[usize]) {
+    /// A task is called again only after a recorded failure, when the incarnation that called it is over, or when its
+    /// interval was ended and opened again since.
+    fn check_against_earlier(&mut self, start: &CallStart, what: &str, row: &CalledRow, earlier: &[usize]) {
+        let failures = row.attempts.unwrap_or(0);
         for number in earlier {
-            let Call { incarnation, attempt, fencing_token, end, .. } = &self.calls[*number];
+            let Call { incarnation, attempt, life, fencing_token, end, .. } = &self.calls[*number];
+            let is_of_earlier_life = *life < row.reopened;
             let is_recorded = matches!(end, Some(CallEnd::Failed(_))) && failures >= i64::from(*attempt);
             let (incarnation, earlier_token) = (incarnation.clone(), *fencing_token);
             if start.fencing_token <= earlier_token {
@@ -153,7 +169,7 @@ impl Oracle {
                     format!("{what} has fencing token {}, call {number} had {earlier_token}", start.fencing_token);
                 self.blame("fencing tokens grow", text);
             }
-            if !is_recorded && !self.is_over(&incarnation) {
+            if !is_recorded && !is_of_earlier_life && !self.is_over(&incarnation) {
                 let end = self.calls[*number].end;
                 self.blame("promise 2", format!("{what} is called again, and call {number} ({end:?}) was not lost"));
             }

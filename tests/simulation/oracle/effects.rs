@@ -2,7 +2,7 @@
 
 use super::Oracle;
 use super::calls::CallEnd;
-use super::rows::{IntervalRow, Snapshot};
+use super::rows::{IntervalRow, LeftRow, Snapshot};
 use std::collections::{BTreeMap, BTreeSet};
 
 const PROMISE: &str = "promise 6";
@@ -12,6 +12,7 @@ struct Left<'a> {
     outputs: BTreeMap<(usize, u32), &'a str>,
     keys: BTreeMap<&'a str, &'a str>,
     logs: BTreeMap<(usize, Option<u32>), Vec<&'a str>>,
+    events: BTreeMap<(usize, Option<u32>), Vec<&'a str>>,
 }
 
 impl Oracle {
@@ -37,11 +38,7 @@ impl Oracle {
             let task = (self.names.number('i', &row.interval_id), row.task_index.unwrap_or_default());
             outputs.insert(task, row.text.as_str());
         }
-        let mut logs: BTreeMap<_, Vec<_>> = BTreeMap::new();
-        for row in &snapshot.logs {
-            let task = (self.names.number('i', &row.interval_id), row.task_index);
-            logs.entry(task).or_default().push(row.text.as_str());
-        }
+        let (logs, events) = (self.told(&snapshot.logs), self.told(&snapshot.events));
         let keys = snapshot.keys.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
         for (task, lines) in &logs {
             let mut seen = BTreeSet::new();
@@ -50,7 +47,16 @@ impl Oracle {
                 self.blame(PROMISE, text);
             }
         }
-        Left { outputs, keys, logs }
+        Left { outputs, keys, logs, events }
+    }
+
+    fn told<'a>(&mut self, rows: &'a [LeftRow]) -> BTreeMap<(usize, Option<u32>), Vec<&'a str>> {
+        let mut told: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for row in rows {
+            let task = (self.names.number('i', &row.interval_id), row.task_index);
+            told.entry(task).or_default().push(row.text.as_str());
+        }
+        told
     }
 
     /// All that a completed task left is there, and one call left it.
@@ -58,17 +64,22 @@ impl Oracle {
         let output = left.outputs.get(&(interval, index));
         let key = left.keys.get(format!("{interval}/{index}").as_str());
         let logs = left.logs.get(&(interval, Some(index)));
+        let events = left.events.get(&(interval, Some(index))).cloned().unwrap_or_default();
         let calls = self.calls_of.get(&(interval, Some(index))).into_iter().flatten();
         let is_right = |call: &usize| {
             let Some(CallEnd::Succeeded(leaves)) = self.calls[*call].end else { return false };
             let name = format!("call {call}");
             let is_there = |found: Option<&&str>, is_left: bool| found.copied() == is_left.then_some(name.as_str());
             let has_logged = logs.is_some_and(|lines| lines.contains(&name.as_str()));
-            is_there(output, leaves.output) && (!keys_are_kept || is_there(key, leaves.key)) && has_logged == leaves.log
+            let told = if leaves.event { vec![name.as_str()] } else { Vec::new() };
+            is_there(output, leaves.output)
+                && events == told
+                && (!keys_are_kept || is_there(key, leaves.key))
+                && has_logged == leaves.log
         };
         if !calls.into_iter().any(is_right) {
             let text = format!(
-                "task {index} of interval {interval} is completed, and no call left output {output:?}, key {key:?} and log {logs:?}"
+                "task {index} of interval {interval} is completed, and no call left output {output:?}, key {key:?}, events {events:?} and log {logs:?}"
             );
             self.blame(PROMISE, text);
         }
@@ -77,8 +88,11 @@ impl Oracle {
     fn check_not_completed(&mut self, left: &Left<'_>, interval: usize, index: u32) {
         let output = left.outputs.get(&(interval, index));
         let key = left.keys.get(format!("{interval}/{index}").as_str());
-        if output.is_some() || key.is_some() {
-            let text = format!("task {index} of interval {interval} is not completed and left {output:?}, {key:?}");
+        let events = left.events.get(&(interval, Some(index)));
+        if output.is_some() || key.is_some() || events.is_some() {
+            let text = format!(
+                "task {index} of interval {interval} is not completed and left {output:?}, {key:?}, {events:?}"
+            );
             self.blame(PROMISE, text);
         }
         for line in left.logs.get(&(interval, Some(index))).into_iter().flatten() {

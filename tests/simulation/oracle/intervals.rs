@@ -1,7 +1,7 @@
 //! Intervals and what their jobs show of them: promises 2 and 5, and that nothing changes once it has ended.
 
-use super::Oracle;
 use super::rows::{IntervalRow, JobRow, Snapshot};
+use super::{All, Oracle, WhenOpen};
 use std::collections::BTreeMap;
 
 /// An interval at the last look.
@@ -12,10 +12,11 @@ pub(super) struct IntervalSeen {
 const CONSISTENT: &str = "rows are consistent";
 
 impl Oracle {
-    /// A job shows its latest open interval.
+    /// A job shows its latest interval that is open and waits for no other.
     pub(super) fn check_jobs(&mut self, snapshot: &Snapshot) {
         for JobRow { id, current_interval_id, .. } in &snapshot.jobs {
-            let open: Vec<_> = snapshot.intervals.iter().filter(|row| row.job_id == *id && row.is_open()).collect();
+            let is_at_work = |row: &&IntervalRow| row.job_id == *id && row.is_open() && !row.is_queued;
+            let open: Vec<_> = snapshot.intervals.iter().filter(is_at_work).collect();
             let latest = open.iter().map(|row| row.fired_at).max();
             let is_shown = |row: &&&IntervalRow| current_interval_id.as_ref() == Some(&row.id);
             let is_right = match current_interval_id {
@@ -31,16 +32,31 @@ impl Oracle {
 
     pub(super) fn check_interval(&mut self, snapshot: &Snapshot, row: &IntervalRow) {
         self.check_shape(row);
+        let mut row = row.clone();
         match self.intervals.remove(&row.number) {
-            Some(before) => self.check_step(snapshot, &before.row, row),
-            None if row.origin == "schedule" || row.is_open() => {}
-            None => self.check_end(snapshot, row),
+            Some(before) => {
+                // What it names may be removed before it is.
+                row.caused_by = before.row.caused_by.clone().or(row.caused_by);
+                row.replaces = before.row.replaces.clone().or(row.replaces);
+                self.check_step(snapshot, &before.row, &row);
+            }
+            None => {
+                self.new.push(row.number);
+                if !row.is_open() && row.did_run() {
+                    self.check_end(snapshot, &row);
+                }
+            }
         }
-        self.intervals.insert(row.number, IntervalSeen { row: row.clone() });
+        self.intervals.insert(row.number, IntervalSeen { row });
     }
 
     fn check_shape(&mut self, row: &IntervalRow) {
         let IntervalRow { number, state, total, completed, failed, .. } = row;
+        let timeout_ms = self.jobs.get(&row.job_id).and_then(|job| job.interval_timeout_ms);
+        let deadline = row.started_at.zip(timeout_ms).map(|(started, most_ms)| started + most_ms);
+        if row.reopened == 0 && row.deadline_at != deadline {
+            self.blame(CONSISTENT, format!("interval {number} is due by {:?}, not {deadline:?}", row.deadline_at));
+        }
         if row.is_open() != row.finished_at.is_none() {
             self.blame(CONSISTENT, format!("interval {number} is {state} and finished at {:?}", row.finished_at));
         }
@@ -60,44 +76,60 @@ impl Oracle {
     /// What may become of an interval between two looks.
     fn check_step(&mut self, snapshot: &Snapshot, before: &IntervalRow, row: &IntervalRow) {
         let IntervalRow { number, .. } = row;
+        let is_reopened = row.reopened > before.reopened;
         let may_become = match before.state.as_str() {
             "pending" => ["pending", "running", "succeeded", "failed", "cancelled", "abandoned"].as_slice(),
             "running" => ["running", "succeeded", "failed", "cancelled", "abandoned"].as_slice(),
+            "failed" | "cancelled" if is_reopened => {
+                ["pending", "running", "succeeded", "failed", "cancelled"].as_slice()
+            }
             state => &[state],
         };
         if !may_become.contains(&row.state.as_str()) {
             self.blame(CONSISTENT, format!("interval {number} was {} and is {}", before.state, row.state));
         }
-        if before.digest != row.digest {
+        // One that waits for another has not begun, and may be moved to a new version.
+        if before.digest != row.digest && !before.is_queued {
             self.blame("promise 5", format!("interval {number} has another digest than it had"));
         }
-        let is_planned = before.state != "pending";
+        let is_planned = before.started_at.is_some();
         let stays = [
             (before.is_tracked == row.is_tracked, "tracking"),
             (before.scheduled_at == row.scheduled_at, "instant"),
             (!is_planned || before.total == row.total, "total"),
             (before.duplicates <= row.duplicates, "duplicates"),
             (before.recovery_attempts <= row.recovery_attempts, "recoveries"),
-            (before.is_open() || before.finished_at == row.finished_at, "end"),
+            (before.is_open() || is_reopened || before.finished_at == row.finished_at, "end"),
         ];
         for (_, what) in stays.into_iter().filter(|(stays, _)| !stays) {
             self.blame(CONSISTENT, format!("interval {number} has changed its {what}: {before:?}, {row:?}"));
         }
-        if before.is_open() && !row.is_open() {
+        if (before.is_open() || is_reopened) && !row.is_open() {
             self.check_end(snapshot, row);
         }
     }
 
     fn check_end(&mut self, snapshot: &Snapshot, row: &IntervalRow) {
+        self.ended_now.insert(row.number);
+        let is_cut_short = row.state == "failed" && self.may_be_cut_short(row);
         match row.state.as_str() {
-            "succeeded" | "failed" if row.is_tracked => self.check_duplicates(snapshot, row),
-            "failed" => {}
+            // What a cancel, an end before time and a retry let go is no loss, and is not counted.
+            "succeeded" | "failed" if row.is_tracked && row.reopened == 0 && !is_cut_short => {
+                self.check_duplicates(snapshot, row);
+            }
             "abandoned" => self.check_abandoned(row),
             _ => {}
         }
-        if row.state == "failed" && row.total > 0 {
+        if row.state == "failed" && row.total > 0 && !is_cut_short {
             self.check_failed_interval(snapshot, row);
         }
+    }
+
+    /// Whether a failed interval took too long or had too many failures.
+    fn may_be_cut_short(&self, row: &IntervalRow) -> bool {
+        let Some(job) = self.jobs.get(&row.job_id) else { return false };
+        let is_overdue = row.deadline_at.is_some_and(|deadline| row.finished_at.is_some_and(|at| at >= deadline));
+        is_overdue || job.failures_allowed.are_exceeded(row.failed, row.total)
     }
 
     /// Calls that were lost are counted: no more than rows say are called again.
@@ -138,7 +170,7 @@ impl Oracle {
 
     /// Only what could not be recovered is abandoned.
     fn check_abandoned(&mut self, row: &IntervalRow) {
-        if row.is_tracked && row.recovery_attempts < i64::from(self.attempts_max) {
+        if row.is_tracked && self.recovers && row.recovery_attempts < i64::from(self.attempts_max) {
             let text = format!("interval {} is abandoned after {} recoveries", row.number, row.recovery_attempts);
             self.blame("promise 2", text);
         }
@@ -147,15 +179,41 @@ impl Oracle {
         }
     }
 
-    /// What was abandoned although it was to be recovered has one replacement, and nothing else has any.
-    pub(super) fn check_replacements(&mut self, snapshot: &Snapshot) {
-        let intervals = &snapshot.intervals;
-        let mut replacements: BTreeMap<&str, u32> = BTreeMap::new();
-        for row in intervals.iter().filter(|row| row.origin == "fallback") {
-            *replacements.entry(row.replaces.as_deref().unwrap_or_default()).or_default() += 1;
+    /// What runs alone by its job's rules does so.
+    pub(super) fn check_overlaps(&mut self, snapshot: &Snapshot) {
+        let mut at_work: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        let is_fired = |row: &&IntervalRow| row.origin == "schedule" && row.reopened == 0;
+        for row in snapshot.intervals.iter().filter(is_fired).filter(|row| row.is_open() && !row.is_queued) {
+            at_work.entry(&row.job_id).or_default().push(row.number);
         }
-        for row in intervals {
-            let expected = u32::from(row.state == "abandoned" && row.is_tracked);
+        for (job, at_work) in at_work {
+            let runs_alone = self.jobs.get(job).is_some_and(|job| job.when_open == WhenOpen::RunsAlone);
+            if runs_alone && at_work.len() > 1 {
+                self.blame("overlap", format!("intervals {at_work:?} of job {job} run beside each other"));
+            }
+        }
+    }
+
+    /// What was abandoned although it was to be recovered has one replacement, and nothing else has any.
+    pub(super) fn check_replacements(&mut self, all: &All) {
+        let rows = || all.values().map(|seen| &seen.row);
+        // Where the restart is gone, what it replaced may be retried.
+        let counts = |row: &&IntervalRow| row.origin == "fallback" || !self.removed.contains(&row.number);
+        let count = |origin: &str| {
+            let mut replaced: BTreeMap<&str, u32> = BTreeMap::new();
+            for row in rows().filter(|row| row.origin == origin).filter(counts) {
+                *replaced.entry(row.replaces.as_deref().unwrap_or_default()).or_default() += 1;
+            }
+            replaced
+        };
+        let (replacements, restarts) = (count("fallback"), count("upgrade"));
+        for row in rows() {
+            let restarts = restarts.get(row.id.as_str()).copied().unwrap_or(0);
+            if restarts > u32::from(row.state == "cancelled") {
+                let text = format!("interval {} is {} and was restarted {restarts} times", row.number, row.state);
+                self.blame("upgrades", text);
+            }
+            let expected = u32::from(row.state == "abandoned" && row.is_tracked && self.recovers);
             let found = replacements.get(row.id.as_str()).copied().unwrap_or(0);
             if found != expected {
                 let text = format!("interval {} is {} and has {found} replacements", row.number, row.state);

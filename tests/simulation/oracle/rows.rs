@@ -18,6 +18,8 @@ pub(super) struct Rows {
 #[derive(Debug, Deserialize)]
 pub(super) struct Snapshot {
     pub(super) jobs: Vec<JobRow>,
+    /// The ids of all intervals.
+    pub(super) ids: BTreeSet<String>,
     pub(super) intervals: Vec<IntervalRow>,
     /// Stages that may not begin yet, by interval and number.
     pub(super) closed_stages: BTreeSet<(String, i64)>,
@@ -25,6 +27,7 @@ pub(super) struct Snapshot {
     pub(super) tasks: Vec<TaskRow>,
     pub(super) outputs: Vec<LeftRow>,
     pub(super) logs: Vec<LeftRow>,
+    pub(super) events: Vec<LeftRow>,
     /// Keys and their values.
     pub(super) keys: Vec<(String, String)>,
 }
@@ -40,11 +43,17 @@ pub(super) struct IntervalRow {
     pub(super) reason: Option<String>,
     pub(super) origin: String,
     pub(super) replaces: Option<String>,
+    pub(super) caused_by: Option<String>,
     pub(super) digest: Option<String>,
+    pub(super) backfill_id: Option<String>,
     pub(super) is_tracked: bool,
+    pub(super) is_queued: bool,
+    pub(super) reopened: i64,
     pub(super) scheduled_at: i64,
     pub(super) fired_at: i64,
+    pub(super) started_at: Option<i64>,
     pub(super) finished_at: Option<i64>,
+    pub(super) deadline_at: Option<i64>,
     pub(super) total: i64,
     pub(super) completed: i64,
     pub(super) failed: i64,
@@ -56,12 +65,19 @@ impl IntervalRow {
     pub(super) fn is_open(&self) -> bool {
         matches!(self.state.as_str(), "pending" | "running")
     }
+
+    /// Whether it is no mere record of firings.
+    pub(super) fn did_run(&self) -> bool {
+        !matches!(self.state.as_str(), "skipped" | "coalesced" | "missed")
+    }
 }
 
 #[derive(Debug, Deserialize)]
 pub(super) struct JobRow {
     pub(super) id: String,
     pub(super) is_deleted: bool,
+    pub(super) is_paused: bool,
+    pub(super) failures_in_a_row: i64,
     pub(super) current_interval_id: Option<String>,
     pub(super) next_scheduled_at: Option<i64>,
 }
@@ -109,12 +125,16 @@ const SNAPSHOT: &str = "with live as materialized (\
       select id from intervals where id not in (select value from json_each(?))) \
     select json_object(\
       'jobs', (select json_group_array(json_object('id', id, 'is_deleted', iif(is_deleted, json('true'), json('false')), \
+        'is_paused', iif(status = 'paused', json('true'), json('false')), 'failures_in_a_row', failures_in_a_row, \
         'current_interval_id', current_interval_id, 'next_scheduled_at', next_scheduled_at)) from jobs), \
+      'ids', (select json_group_array(id) from intervals), \
       'intervals', (select json_group_array(json_object('id', id, 'job_id', job_id, 'state', state, 'reason', reason, \
-        'origin', origin, 'replaces', replaces, 'digest', digest, \
-        'is_tracked', iif(is_tracked, json('true'), json('false')), 'scheduled_at', scheduled_at, \
-        'fired_at', fired_at, 'finished_at', finished_at, 'total', total, 'completed', completed, 'failed', failed, \
-        'duplicates', duplicates, 'recovery_attempts', recovery_attempts) order by rowid) from intervals), \
+        'origin', origin, 'replaces', replaces, 'caused_by', caused_by, 'digest', digest, \
+        'backfill_id', backfill_id, 'is_tracked', iif(is_tracked, json('true'), json('false')), \
+        'is_queued', iif(is_queued, json('true'), json('false')), 'reopened', reopened, \
+        'scheduled_at', scheduled_at, 'fired_at', fired_at, 'started_at', started_at, 'finished_at', finished_at, 'deadline_at', deadline_at, 'total', total, 'completed', completed, 'failed', failed, \
+        'duplicates', duplicates, 'recovery_attempts', recovery_attempts) order by rowid) \
+        from intervals where id in live), \
       'closed_stages', (select json_group_array(json_array(interval_id, number)) from stages \
         where not is_open and interval_id in live), \
       'segments', (select json_group_array(json_object('interval_id', interval_id, 'number', number, 'stage', stage, \
@@ -129,6 +149,8 @@ const SNAPSHOT: &str = "with live as materialized (\
         'text', cast(output as text))) from outputs where interval_id in live), \
       'logs', (select json_group_array(json_object('interval_id', interval_id, 'task_index', task_index, \
         'text', message)) from logs where interval_id in live), \
+      'events', (select json_group_array(json_object('interval_id', interval_id, 'task_index', task_index, \
+        'text', body)) from events where interval_id in live), \
       'keys', (select json_group_array(json_array(key, cast(value as text))) from keys))";
 
 /// All that rows say of a task that is about to be called.
@@ -137,6 +159,7 @@ pub(super) struct CalledRow {
     pub(super) state: String,
     pub(super) digest: Option<String>,
     pub(super) is_tracked: bool,
+    pub(super) reopened: i64,
     pub(super) plan_attempts: i64,
     pub(super) owner: Option<String>,
     pub(super) first_index: Option<i64>,
@@ -218,7 +241,7 @@ impl Rows {
     pub(super) fn called(&mut self, interval: &str, index: i64) -> Option<CalledRow> {
         let _context = self.threads.enter();
         let row = sqlx::query_as(
-            "select i.state, i.digest, is_tracked, plan_attempts, s.owner, first_index, done, s.failed, running, \
+            "select i.state, i.digest, is_tracked, reopened, plan_attempts, s.owner, first_index, done, s.failed, running, \
              attempts, retry_at from intervals i \
              left join segments s on s.interval_id = i.id and first_index <= ?2 and first_index + length > ?2 \
              left join tasks t on t.interval_id = i.id and t.task_index = ?2 where i.id = ?1",

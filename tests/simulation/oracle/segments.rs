@@ -2,12 +2,14 @@
 
 use super::calls::CallEnd;
 use super::rows::{IntervalRow, SegmentRow, Snapshot};
-use super::{Oracle, bits};
+use super::{FailuresAllowed, Oracle, bits};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A segment at the last look.
 pub(super) struct SegmentSeen {
     first: i64,
+    /// How often the interval had been opened again.
+    life: i64,
     epoch: i64,
     done: BTreeSet<i64>,
     failed: BTreeSet<i64>,
@@ -99,7 +101,10 @@ impl Oracle {
         failed: BTreeSet<i64>,
     ) -> (Vec<i64>, Vec<i64>) {
         let key = (interval.number, row.number);
+        let life = interval.reopened;
         let (had_done, had_failed, had_epoch) = match self.segments.remove(&key) {
+            // A retry gives what had failed another chance, and leaves what has completed.
+            Some(seen) if seen.life < life => (seen.done, BTreeSet::new(), seen.epoch),
             Some(seen) => (seen.done, seen.failed, seen.epoch),
             None => (BTreeSet::new(), BTreeSet::new(), 0),
         };
@@ -111,7 +116,7 @@ impl Oracle {
         }
         let newly_done = done.difference(&had_done).copied().collect();
         let newly_failed = failed.difference(&had_failed).copied().collect();
-        self.segments.insert(key, SegmentSeen { first: row.first_index, epoch: row.epoch, done, failed });
+        self.segments.insert(key, SegmentSeen { first: row.first_index, life, epoch: row.epoch, done, failed });
         (newly_done, newly_failed)
     }
 
@@ -159,6 +164,10 @@ impl Oracle {
         let IntervalRow { number, total, completed, failed, .. } = interval;
         if sums.length != *total {
             self.blame(CONSISTENT, format!("interval {number} has {total} tasks, its segments {}", sums.length));
+        }
+        let allowed = self.jobs.get(&interval.job_id).map_or(FailuresAllowed::Any, |job| job.failures_allowed);
+        if interval.is_open() && allowed.are_exceeded(sums.failed, *total) {
+            self.blame("promise 2", format!("interval {number} goes on after {} failures of {allowed:?}", sums.failed));
         }
         if !interval.is_open() && (sums.done, sums.failed) != (*completed, *failed) {
             let text =

@@ -5,6 +5,7 @@ use crate::world::{START, at};
 use latchwork::domain::ids::SegmentId;
 use latchwork::domain::interval::IntervalState;
 use latchwork::domain::task::{LogLevel, LogLine};
+use latchwork::store::{Batch, Retrial};
 
 #[tokio::test]
 async fn a_batch_is_known_to_be_recorded_once_it_is_and_not_before() {
@@ -70,6 +71,34 @@ async fn what_another_host_has_written_since_is_not_taken_for_ones_own() {
     others.record(&world).await.unwrap();
     assert!(world.recorded_before(dead, &lost).await.unwrap().is_none());
     assert!(super::is_lease_lost(world.record(dead, &lost, at(20)).await));
+}
+
+#[tokio::test]
+async fn a_segment_that_has_passed_on_says_nothing_of_the_others_of_its_batch() {
+    let world = super::new_world().await;
+    let (owner, other) = (world.host("a", START).await, world.host("b", START).await);
+    let (reopened, kept) = (world.interval_of(owner, 10).await, world.interval_of(owner, 10).await);
+    let mut batch = Batch::default();
+    for interval in [reopened, kept] {
+        let mut hands = Hands::on(&world, owner, interval, START).await;
+        hands.start(2, START);
+        hands.complete([0]);
+        let part = hands.batch();
+        batch.segments.extend(part.segments);
+        batch.tasks.extend(part.tasks);
+    }
+    world.cancel_interval(reopened, "a new life", START).await.unwrap();
+    assert_eq!(world.retry_interval(reopened, START).await.unwrap(), Retrial::Reopened);
+    let mut others = Hands::on(&world, other, reopened, START).await;
+    for _ in 0..2 {
+        others.start(1, START);
+        others.record(&world).await.unwrap();
+    }
+    assert!(world.recorded_before(owner, &batch).await.unwrap().is_none(), "none of it is written");
+    batch.segments.retain(|(interval, _)| *interval == kept);
+    batch.tasks.retain(|task| task.interval == kept);
+    world.record(owner, &batch, START).await.unwrap();
+    assert!(world.recorded_before(owner, &batch).await.unwrap().is_some());
 }
 
 #[tokio::test]

@@ -26,8 +26,11 @@ impl GrantsRequest {
         let mut directories: Vec<DirectoryGrant> = Vec::new();
         for DirectoryRequest { path, mount, access } in self.directories {
             let mount = mount.unwrap_or_else(|| path.display().to_string());
-            if !path.is_absolute() || !mount.starts_with('/') {
-                return Err(ApiError::invalid("grants.directories", "`path` and `mount` are absolute paths"));
+            if !path.is_absolute() {
+                return Err(relative("path", &path.display().to_string()));
+            }
+            if !mount.starts_with('/') {
+                return Err(relative("mount", &mount));
             }
             if directories.iter().any(|other| other.mount == mount) {
                 return Err(ApiError::invalid("grants.directories", format!("`{mount}` is mounted twice")));
@@ -36,4 +39,8 @@ impl GrantsRequest {
         }
         Ok(Grants { directories })
     }
+}
+
+fn relative(field: &str, path: &str) -> ApiError {
+    ApiError::invalid("grants.directories", format!("`{field}` takes an absolute path, not `{path}`"))
 }

@@ -2,6 +2,7 @@
 
 use super::super::error::ApiError;
 use super::{CreateJob, duration, positive_duration, within};
+use crate::domain::human_duration;
 use crate::domain::job::{MAX_PARALLEL_MAX, MEMORY_BYTES_MAX, MaxFailed, PRIORITIES, Policy, TIMEOUT_MAX};
 use crate::domain::retry::RetryPolicy;
 use serde::Deserialize;
@@ -30,7 +31,7 @@ pub(super) struct RetryRequest {
 
 /// `10`, or `"5%"`.
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "takes a number, or a share such as \"5%\"")]
 pub(super) enum MaxFailedRequest {
     Count(u32),
     Share(String),
@@ -78,9 +79,10 @@ impl MaxFailedRequest {
         let percent: Option<f64> = text.strip_suffix('%').and_then(|number| number.trim().parse().ok());
         match percent {
             Some(percent) if (0.0..=100.0).contains(&percent) => Ok(MaxFailed::Share(percent / 100.0)),
-            _ => {
-                Err(ApiError::invalid("max_failed", format!("takes a number, or a share such as \"5%\", not `{text}`")))
-            }
+            _ => Err(ApiError::invalid(
+                "max_failed",
+                format!("takes a number, or a share of at most \"100%\", such as \"5%\", not `{text}`"),
+            )),
         }
     }
 }
@@ -103,7 +105,9 @@ impl RetryRequest {
             policy.jitter = jitter;
         }
         if policy.max_backoff < policy.backoff {
-            return Err(ApiError::invalid("retry.max_backoff", "is shorter than retry.backoff"));
+            let (longest, first) = (human_duration::format(policy.max_backoff), human_duration::format(policy.backoff));
+            let reason = format!("is {longest}, shorter than retry.backoff, {first}: name a longer one");
+            return Err(ApiError::invalid("retry.max_backoff", reason));
         }
         Ok(policy)
     }

@@ -12,7 +12,7 @@ const JOBS: [u32; 2] = [10, 100];
 const HISTORY: u32 = 100_000;
 
 /// How many rounds of each database are timed, in turn.
-const ROUNDS: usize = 60;
+const ROUNDS: usize = 150;
 
 const VERBS: [&str; 5] = ["firing", "claiming and planning", "recording a beginning", "recording an end", "recovery"];
 
@@ -43,7 +43,9 @@ async fn compare(guests: &tokio::runtime::Handle, jobs: u32) -> Result<()> {
             }
         }
     }
-    println!("{jobs} intervals at a time, empty beside {HISTORY} that have ended; median of {ROUNDS} rounds in turn");
+    println!(
+        "{jobs} intervals at a time, empty beside {HISTORY} that have ended; median of {ROUNDS} rounds in turn, on one core"
+    );
     println!("                           empty ms    full ms   ratio (limit 1.05)");
     for (verb, name) in VERBS.into_iter().enumerate() {
         let [empty, full] = [0, 1].map(|which| median(times[which][verb].clone()) * 1_000.0);
