@@ -1,6 +1,7 @@
 //! The contract of stores, on PostgreSQL.
 
 #[path = "store_contract/mod.rs"]
+#[expect(clippy::duplicate_mod, reason = "written once, kept on each database")]
 mod store_contract;
 
 use crate::world::{Backend, World};

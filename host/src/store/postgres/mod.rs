@@ -7,6 +7,7 @@ mod locks;
 mod migrations;
 mod space;
 #[path = "../sql/mod.rs"]
+#[expect(clippy::duplicate_mod, reason = "written once, compiled for each database")]
 mod sql;
 
 use super::{Result, StoreError};

@@ -66,8 +66,11 @@ async fn end(
 ) -> Result<()> {
     sqlx::query(
         "update intervals set state = $1, reason = $2, finished_at = $3, owner = null, \
-         completed = (select cast(coalesce(sum(done_count), 0) as bigint) from segments where interval_id = intervals.id), \
-         failed = (select cast(coalesce(sum(failed_count), 0) as bigint) from segments where interval_id = intervals.id) where id = $4",
+         completed = (select cast(coalesce(sum(done_count), 0) as bigint) \
+         from segments where interval_id = intervals.id), \
+         failed = (select cast(coalesce(sum(failed_count), 0) as bigint) \
+         from segments where interval_id = intervals.id) \
+         where id = $4",
     )
     .bind(state.name())
     .bind(reason.map(dialect::text))

@@ -12,7 +12,7 @@ pub(super) const HELD: &str = "select interval_id, number from segments where ow
 /// Waits for a write of the segment whose answer was lost and that has not ended yet; one that has not come as far as the
 /// segment is refused when it does, if the same is written before: its revision is not larger any more.
 const REVISION: &str =
-    concat!("select epoch, revision from segments where interval_id = $1 and number = $2", for_share!());
+    concat!("select epoch, revision from segments where interval_id = $1 and number = $2", for_no_key_update!());
 
 pub(super) async fn held(pool: &Pool, owner: IncarnationId) -> Result<Vec<SegmentId>> {
     let rows = sqlx::query(HELD).bind(owner.to_string()).fetch_all(pool).await?;

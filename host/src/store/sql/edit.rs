@@ -58,7 +58,8 @@ async fn write(connection: &mut Connection, job: &Job) -> Result<()> {
     let spec = &job.spec;
     sqlx::query(
         "update jobs set workspace_id = $1, name = $2, plugin = $3, after_job_id = $4, after_end = $5, \
-         enable_recovery = $6, updated_at = $7, tasks = $8, rules = $9, policy = $10, grants = $11, payload = $12 where id = $13",
+         enable_recovery = $6, updated_at = $7, tasks = $8, rules = $9, policy = $10, grants = $11, payload = $12 \
+         where id = $13",
     )
     .bind(dialect::text(&spec.workspace_id))
     .bind(dialect::text(&spec.name))
@@ -81,7 +82,8 @@ async fn write(connection: &mut Connection, job: &Job) -> Result<()> {
 async fn reschedule(connection: &mut Connection, job: &Job) -> Result<()> {
     let columns = ScheduleColumns::from(&job.spec.schedule);
     sqlx::query(
-        "update jobs set type = $1, period_ms = $2, anchor_at = $3, cron = $4, timezone = $5, dst_gap = $6, dst_fold = $7, \
+        "update jobs set type = $1, period_ms = $2, anchor_at = $3, cron = $4, timezone = $5, dst_gap = $6, \
+         dst_fold = $7, \
          once_at = $8, next_scheduled_at = $9, next_fire_at = $10, warning = null where id = $11",
     )
     .bind(columns.kind)

@@ -9,7 +9,8 @@ use crate::domain::timestamp::Timestamp;
 use crate::store::{Incarnation, Result, StoreError};
 
 pub(super) const COUNT_DUPLICATES: &str = "update intervals set duplicates = duplicates + held.running from \
-    (select interval_id, cast(sum(running_count) as bigint) as running from segments where owner = $1 group by interval_id) as held \
+    (select interval_id, cast(sum(running_count) as bigint) as running from segments where owner = $1 \
+    group by interval_id) as held \
     where intervals.id = held.interval_id and is_tracked";
 
 pub(super) const FREE_SEGMENTS: &str = concat!(

@@ -21,7 +21,8 @@ pub(super) async fn create(pool: &Pool, job: &Job) -> Result<()> {
         "insert into jobs (id, workspace_id, name, plugin, type, period_ms, anchor_at, cron, timezone, dst_gap, \
          dst_fold, once_at, after_job_id, after_end, enable_recovery, next_scheduled_at, next_fire_at, created_at, \
          updated_at, tasks, rules, policy, grants, payload) \
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)",
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, \
+         $20, $21, $22, $23, $24)",
     )
     .bind(job.id.to_string())
     .bind(dialect::text(&spec.workspace_id))

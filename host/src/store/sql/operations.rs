@@ -9,7 +9,8 @@ use crate::store::{Cancellation, NewInterval, Result, Resume, Triggered};
 
 pub(super) async fn pause(store: &SqlStore, job: JobId, reason: &str, now: Timestamp) -> Result<bool> {
     let paused = sqlx::query(
-        "update jobs set status = 'paused', pause_reason = $1, updated_at = case when updated_at < $2 then $2 else updated_at + 1 end \
+        "update jobs set status = 'paused', pause_reason = $1, \
+         updated_at = case when updated_at < $2 then $2 else updated_at + 1 end \
          where id = $3 and status = 'active' and is_deleted = false",
     );
     let paused = paused.bind(dialect::text(reason)).bind(now.ms()).bind(job.to_string()).execute(&store.writer).await?;

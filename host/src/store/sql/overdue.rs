@@ -10,7 +10,8 @@ use crate::domain::timestamp::Timestamp;
 use crate::store::{Result, StoreError};
 
 pub(super) const OVERDUE: &str = "select id, policy from intervals \
-    where state in ('pending', 'running') and deadline_at is not null and deadline_at <= $1 order by deadline_at limit $2";
+    where state in ('pending', 'running') and deadline_at is not null and deadline_at <= $1 \
+    order by deadline_at limit $2";
 
 pub(super) async fn end(store: &SqlStore, now: Timestamp, limit: u32) -> Result<Vec<(IntervalId, JobId)>> {
     let overdue = || sqlx::query(OVERDUE).bind(now.ms()).bind(i64::from(limit));

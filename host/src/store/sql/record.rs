@@ -236,7 +236,8 @@ async fn write_task(connection: &mut Connection, task: &TaskRecord) -> Result<Op
     if let Some((failure, retry_at)) = &task.failure {
         sqlx::query(
             "insert into tasks (interval_id, task_index, attempts, failure_kind, failure_message, retry_at) \
-             values ($1, $2, $3, $4, $5, $6) on conflict (interval_id, task_index) do update set attempts = excluded.attempts, \
+             values ($1, $2, $3, $4, $5, $6) on conflict (interval_id, task_index) \
+             do update set attempts = excluded.attempts, \
              failure_kind = excluded.failure_kind, failure_message = excluded.failure_message, \
              retry_at = excluded.retry_at",
         )

@@ -196,7 +196,8 @@ async fn note_crash(
     sqlx::query(
         "insert into tasks (interval_id, task_index, crashes, is_suspect, failure_kind, failure_message) \
          values ($1, $2, $3, $4, $5, $6) \
-         on conflict (interval_id, task_index) do update set crashes = excluded.crashes, is_suspect = excluded.is_suspect, \
+         on conflict (interval_id, task_index) do update set crashes = excluded.crashes, \
+         is_suspect = excluded.is_suspect, \
          failure_kind = coalesce(excluded.failure_kind, tasks.failure_kind), \
          failure_message = coalesce(excluded.failure_message, tasks.failure_message)",
     )

@@ -95,7 +95,8 @@ pub(super) const SHOW_NEXT_OPEN_OF_EACH: &str = concat!(
     "update jobs \
     set (current_interval_id, interval_started_at, interval_progress) = (\
       select id, started_at, case when id = jobs.current_interval_id then jobs.interval_progress end from intervals \
-      where job_id = jobs.id and state in ('pending', 'running') and is_queued = false order by fired_at desc, id desc limit 1) \
+      where job_id = jobs.id and state in ('pending', 'running') and is_queued = false \
+      order by fired_at desc, id desc limit 1) \
     where id ",
     in_list!("$1")
 );
