@@ -87,6 +87,10 @@ impl PostgresDatabase {
 
 impl Drop for PostgresDatabase {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            // Whatever state it was left in is no beginning for another test.
+            return;
+        }
         let mut left = cluster().left.lock().unwrap_or_else(PoisonError::into_inner);
         left.push(std::mem::take(&mut self.name));
     }
