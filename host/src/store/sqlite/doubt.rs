@@ -50,12 +50,9 @@ pub(super) async fn recorded_before(
     owner: IncarnationId,
     batch: &Batch,
 ) -> Result<Option<Recorded>> {
-    if batch.segments.is_empty() {
-        return Ok(None);
-    }
     // Behind whatever the writer still does.
     let mut tx = store.begin().await?;
-    if !has_reached(&mut tx, owner, batch).await? {
+    if !is_written(&mut tx, owner, batch).await? {
         return Ok(None);
     }
     let intervals: BTreeSet<IntervalId> = batch.segments.iter().map(|(interval, _)| *interval).collect();
@@ -71,24 +68,23 @@ pub(super) async fn recorded_before(
     Ok(Some(recorded))
 }
 
-/// Whether the rows are as far as the batch. All of it is written, or nothing, so any segment tells that nobody else has
-/// claimed since: the revision of one that somebody has may be his. Where all have passed on, what is answered changes
-/// nothing any more.
-async fn has_reached(connection: &mut SqliteConnection, owner: IncarnationId, batch: &Batch) -> Result<bool> {
+/// Whether the batch is what was written last. No other write of a segment ever has its revision, and all of a batch is
+/// written or nothing: any segment that nobody has written since tells. Where others have written them all, nothing of it
+/// may be written any more, and so what is answered is that.
+async fn is_written(connection: &mut SqliteConnection, owner: IncarnationId, batch: &Batch) -> Result<bool> {
     let is_alive: bool =
         sqlx::query_scalar("select exists (select 1 from incarnations where id = ? and ended_at is null)")
             .bind(owner.to_string())
             .fetch_one(&mut *connection)
             .await?;
-    let mut has_reached = false;
-    for (interval, update) in &batch.segments {
-        let row = sqlx::query("select epoch, revision from segments where interval_id = ? and number = ?");
+    for (interval, update) in batch.segments.iter().filter(|_| is_alive) {
+        let row = sqlx::query("select revision from segments where interval_id = ? and number = ?");
         let row = row.bind(interval.to_string()).bind(update.number).fetch_optional(&mut *connection).await?;
-        let Some(row) = row else { continue };
-        has_reached = number::<u64>(&row, "revision")? >= update.revision;
-        if number::<u32>(&row, "epoch")? == update.epoch {
-            break;
+        if let Some(row) = row
+            && number::<u64>(&row, "revision")? == update.revision
+        {
+            return Ok(true);
         }
     }
-    Ok(is_alive && has_reached)
+    Ok(false)
 }
