@@ -95,6 +95,9 @@ async fn a_segment_that_has_passed_on_says_nothing_of_the_others_of_its_batch() 
         others.record(&world).await.unwrap();
     }
     assert!(world.recorded_before(owner, &batch).await.unwrap().is_none(), "none of it is written");
+    let lost = Batch { segments: vec![batch.segments[0].clone()], ..Batch::default() };
+    assert!(world.recorded_before(owner, &lost).await.unwrap().is_none(), "nor is what another writes now");
+    assert!(super::is_lease_lost(world.record(owner, &lost, START).await));
     batch.segments.retain(|(interval, _)| *interval == kept);
     batch.tasks.retain(|task| task.interval == kept);
     world.record(owner, &batch, START).await.unwrap();

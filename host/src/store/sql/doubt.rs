@@ -12,7 +12,7 @@ pub(super) const HELD: &str = "select interval_id, number from segments where ow
 /// Waits for a write of the segment whose answer was lost and that has not ended yet; one that has not come as far as the
 /// segment is refused when it does, if the same is written before: its revision is not larger any more.
 const REVISION: &str =
-    concat!("select epoch, revision from segments where interval_id = $1 and number = $2", for_no_key_update!());
+    concat!("select revision from segments where interval_id = $1 and number = $2", for_no_key_update!());
 
 pub(super) async fn held(pool: &Pool, owner: IncarnationId) -> Result<Vec<SegmentId>> {
     let rows = sqlx::query(HELD).bind(owner.to_string()).fetch_all(pool).await?;
@@ -55,12 +55,9 @@ pub(super) async fn give_back(store: &SqlStore, owner: IncarnationId, segments: 
 }
 
 pub(super) async fn recorded_before(store: &SqlStore, owner: IncarnationId, batch: &Batch) -> Result<Option<Recorded>> {
-    if batch.segments.is_empty() {
-        return Ok(None);
-    }
     // Behind whatever the writer still does.
     let mut tx = store.begin().await?;
-    if !has_reached(&mut tx, owner, batch).await? {
+    if !is_written(&mut tx, owner, batch).await? {
         return Ok(None);
     }
     let intervals: BTreeSet<IntervalId> = batch.segments.iter().map(|(interval, _)| *interval).collect();
@@ -76,24 +73,24 @@ pub(super) async fn recorded_before(store: &SqlStore, owner: IncarnationId, batc
     Ok(Some(recorded))
 }
 
-/// Whether the rows are as far as the batch. All of it is written, or nothing, so any segment tells that nobody else has
-/// claimed since: the revision of one that somebody has may be his. Where all have passed on, what is answered changes
-/// nothing any more.
-async fn has_reached(connection: &mut Connection, owner: IncarnationId, batch: &Batch) -> Result<bool> {
+/// Whether the batch is what was written last. No other write of a segment ever has its revision, and all of a batch is
+/// written or nothing: any segment that nobody has written since tells. Where others have written them all, nothing of it
+/// may be written any more, and so what is answered is that.
+async fn is_written(connection: &mut Connection, owner: IncarnationId, batch: &Batch) -> Result<bool> {
     locks::living(connection, owner).await?;
     let is_alive: bool =
         sqlx::query_scalar("select exists (select 1 from incarnations where id = $1 and ended_at is null)")
             .bind(owner.to_string())
             .fetch_one(&mut *connection)
             .await?;
-    let mut has_reached = false;
-    for (interval, update) in &batch.segments {
+    for (interval, update) in batch.segments.iter().filter(|_| is_alive) {
         let row = sqlx::query(REVISION).bind(interval.to_string()).bind(i64::from(update.number));
-        let Some(row) = row.fetch_optional(&mut *connection).await? else { continue };
-        has_reached = number::<u64>(&row, "revision")? >= update.revision;
-        if number::<u32>(&row, "epoch")? == update.epoch {
-            break;
+        let row = row.fetch_optional(&mut *connection).await?;
+        if let Some(row) = row
+            && number::<u64>(&row, "revision")? == update.revision
+        {
+            return Ok(true);
         }
     }
-    Ok(is_alive && has_reached)
+    Ok(false)
 }
