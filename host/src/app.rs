@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::domain::ids::IncarnationId;
 use crate::domain::rules::Retention;
 use crate::engine::{Engine, EngineParts};
-use crate::sandbox::{PluginSource, Sandbox};
+use crate::sandbox::{Compiler, PluginSource, Sandbox};
 use crate::status::HostStatus;
 use crate::store::{SqliteStore, Store};
 use crate::wakeup::Wakeups;
@@ -38,7 +38,7 @@ pub async fn serve(config: Config, guests: tokio::runtime::Handle) -> anyhow::Re
     let host_id = config.host_id.clone().map_or_else(|| kept_host_id(&config.data_dir), Ok)?;
     let state = AppState {
         store: Arc::clone(&store),
-        sandbox: Arc::new(Sandbox::new()?),
+        sandbox: Arc::new(Sandbox::new(Compiler::of_this_binary(config.compile))?),
         clock: Arc::new(SystemClock),
         status: Arc::new(HostStatus::new(host_id, IncarnationId::generate())),
         wakeups: Wakeups::default(),

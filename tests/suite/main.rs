@@ -4,8 +4,10 @@
 mod actors;
 mod asked;
 mod backfills;
+mod bombs;
 mod chains;
 mod cli;
+mod compiling;
 mod crash;
 mod engine_by_hand;
 mod events;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// What each part of the host may import, beside itself. An arrow points down: whoever is imported stands below.
 const ARROWS: &[(&str, &[&str])] = &[
-    ("main", &["app", "cli", "store", "config"]),
+    ("main", &["app", "cli", "store", "sandbox", "config"]),
     (
         "app",
         &["api", "ui", "engine", "store", "sandbox", "clock", "config", "domain", "status", "wakeup", "test_fault"],

@@ -2,6 +2,7 @@
 
 use super::call::Plugin;
 use super::compile::{self, Refusal};
+use super::compiler::Compiler;
 use super::limits::HANDLES_MAX;
 use super::state::CallState;
 use crate::domain::digest::Digest;
@@ -29,6 +30,7 @@ const EPOCH: Duration = Duration::from_millis(10);
 pub struct Sandbox {
     engine: Engine,
     linker: Linker<CallState>,
+    compiler: Compiler,
     permits: Arc<Semaphore>,
     plugins: Mutex<HashMap<Digest, Plugin>>,
 }
@@ -40,28 +42,44 @@ pub struct SandboxError(wasmtime::Error);
 
 impl Sandbox {
     /// Sets up the engine, its pool of instances and the thread that moves its epoch.
-    pub fn new() -> Result<Self, SandboxError> {
-        let engine = Engine::new(&config()).map_err(SandboxError)?;
+    pub fn new(compiler: Compiler) -> Result<Self, SandboxError> {
+        let engine = Engine::new(config().allocation_strategy(InstanceAllocationStrategy::Pooling(pool())))
+            .map_err(SandboxError)?;
         let linker = super::host_functions::linker(&engine).map_err(SandboxError)?;
         move_epoch(&engine);
         let permits = Arc::new(Semaphore::new(CALLS_MAX as usize));
-        Ok(Self { engine, linker, permits, plugins: Mutex::default() })
+        Ok(Self { engine, linker, compiler, permits, plugins: Mutex::default() })
     }
 
     /// Checks and compiles a component, or answers with the one that was compiled before.
     ///
-    /// Takes up to seconds for large components, on a thread of its own.
+    /// Takes up to seconds for large components, in a process of its own; only a few are compiled at a time.
     pub async fn load(&self, bytes: Vec<u8>) -> Result<Plugin, Refusal> {
         let digest = Digest::of(&bytes);
         if let Some(plugin) = self.loaded(&digest) {
             return Ok(plugin);
         }
-        let (engine, linker, permits) = (self.engine.clone(), self.linker.clone(), Arc::clone(&self.permits));
-        let compiled = tokio::task::spawn_blocking(move || compile::compile(&engine, &linker, &bytes)).await;
-        let (pre, imports) = compiled.map_err(|_| Refusal::CompilerPanicked)??;
-        let plugin = Plugin::new(pre, imports, permits);
+        compile::check_header(&bytes)?;
+        let slot = self.compiler.slot().await;
+        // The same may have been compiled while this waited for its turn.
+        if let Some(plugin) = self.loaded(&digest) {
+            return Ok(plugin);
+        }
+        let code = slot.compile(&bytes).await?;
+        let plugin = self.link(code).await?;
         self.lock().insert(digest, plugin.clone());
         Ok(plugin)
+    }
+
+    /// Makes compiled code callable. It is copied and set up, on a thread that may take its time.
+    async fn link(&self, code: Vec<u8>) -> Result<Plugin, Refusal> {
+        let (engine, linker) = (self.engine.clone(), self.linker.clone());
+        let linked = tokio::task::spawn_blocking(move || {
+            // SAFETY: the only caller has it from the compiler's process.
+            unsafe { compile::link(&engine, &linker, &code) }
+        });
+        let (pre, imports) = linked.await.map_err(|panic| Refusal::CompilerUnavailable(panic.to_string()))??;
+        Ok(Plugin::new(pre, imports, Arc::clone(&self.permits)))
     }
 
     /// The plugin with this digest, if it was loaded since the host started.
@@ -79,9 +97,9 @@ impl Sandbox {
     }
 }
 
-fn config() -> Config {
+/// All that decides what code is compiled to: the same here and in the compiler's process, which needs no pool.
+pub(super) fn config() -> Config {
     let mut config = Config::new();
-    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool()));
     config.epoch_interruption(true);
     // Off also closes the class of faults around concurrent component calls, and saves half a microsecond a call.
     config.concurrency_support(false);
