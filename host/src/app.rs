@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::domain::ids::IncarnationId;
 use crate::domain::rules::Retention;
 use crate::engine::{Engine, EngineParts};
-use crate::sandbox::{Compiler, PluginSource, Sandbox};
+use crate::sandbox::{CodeCache, Compiler, PluginSource, Sandbox};
 use crate::status::HostStatus;
 use crate::store::{SqliteStore, Store};
 use crate::wakeup::Wakeups;
@@ -36,9 +36,11 @@ pub async fn serve(config: Config, guests: tokio::runtime::Handle) -> anyhow::Re
         format!("LATCHWORK_LISTEN: cannot listen on {}; name a free address with --listen", config.listen)
     })?;
     let host_id = config.host_id.clone().map_or_else(|| kept_host_id(&config.data_dir), Ok)?;
+    let sandbox = Sandbox::new(Compiler::of_this_binary(config.compile))?;
+    let sandbox = sandbox.with_cache(CodeCache::open(&config.data_dir)?);
     let state = AppState {
         store: Arc::clone(&store),
-        sandbox: Arc::new(Sandbox::new(Compiler::of_this_binary(config.compile))?),
+        sandbox: Arc::new(sandbox),
         clock: Arc::new(SystemClock),
         status: Arc::new(HostStatus::new(host_id, IncarnationId::generate())),
         wakeups: Wakeups::default(),

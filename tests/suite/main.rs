@@ -7,6 +7,7 @@ mod backfills;
 mod bombs;
 mod chains;
 mod cli;
+mod code_cache;
 mod compiling;
 mod crash;
 mod engine_by_hand;

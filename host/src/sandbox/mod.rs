@@ -4,12 +4,14 @@
 //! Knows nothing of databases, schedules or HTTP. What a call wrote is handed back as data; nothing is kept here.
 
 mod bindings;
+mod cache;
 mod call;
 mod callable;
 mod compile;
 mod compiler;
 mod context;
 mod directories;
+mod ending;
 mod engine;
 mod events;
 mod host_functions;
@@ -19,6 +21,7 @@ mod log;
 mod state;
 mod task_side;
 
+pub use cache::{CacheError, CodeCache};
 pub use call::{CallReport, PlanOutput, Plugin, Surroundings};
 pub use callable::{Callable, PluginSource};
 pub use compile::Refusal;
