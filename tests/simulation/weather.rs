@@ -9,7 +9,23 @@ pub(crate) struct Weather {
     fails: u32,
     loses_answers: u32,
     kills: u32,
+    /// The call that is slow more often than others.
+    slowest: &'static str,
 }
+
+/// Calls between whose beginning and end something is likely to matter.
+const MAY_BE_SLOWEST: [&str; 10] = [
+    "checkpoint",
+    "claim_segments",
+    "end_incarnation",
+    "fire",
+    "histories",
+    "record",
+    "record_plans",
+    "renew_incarnation",
+    "resume",
+    "save_checkpoints",
+];
 
 /// What happens to one call of the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +59,7 @@ impl Fault {
 
 impl Weather {
     /// Everything works.
-    pub(crate) const CALM: Self = Self { parks: 0, fails: 0, loses_answers: 0, kills: 0 };
+    pub(crate) const CALM: Self = Self { parks: 0, fails: 0, loses_answers: 0, kills: 0, slowest: "" };
 
     pub(crate) fn drawn(dice: &mut Dice) -> Self {
         Self {
@@ -51,11 +67,15 @@ impl Weather {
             fails: dice.one_of(&[0, 0, 10, 60]),
             loses_answers: dice.one_of(&[0, 0, 10, 40]),
             kills: dice.one_of(&[0, 2, 5, 15]),
+            slowest: if dice.chance(500) { dice.one_of(&MAY_BE_SLOWEST) } else { "" },
         }
     }
 
-    pub(crate) fn fault(self, dice: &mut Dice) -> Option<Fault> {
-        let Self { parks, fails, loses_answers, kills } = self;
+    pub(crate) fn fault(self, verb: &str, dice: &mut Dice) -> Option<Fault> {
+        let Self { parks, fails, loses_answers, kills, slowest } = self;
+        if verb == slowest && dice.chance(400) {
+            return Some(dice.one_of(&[Fault::ParkBefore, Fault::ParkAfter]));
+        }
         let none = 1_000 - parks - fails - loses_answers - kills;
         dice.weighted(&[
             (none, None),

@@ -123,7 +123,7 @@ impl World {
             self.oracle().blame("the engine does not spin", format!("host {host} calls {verb} without end"));
             self.doom(host);
         }
-        let fault = self.weather.lock().unwrap().fault(&mut self.dice());
+        let fault = self.weather.lock().unwrap().fault(verb, &mut self.dice());
         self.count("store", verb);
         match fault {
             Some(fault) => {

@@ -94,7 +94,8 @@ impl Engine {
         let works = Works::start(&parts, owner, &trust, (&stop, &dethroned));
         let EngineParts { store, clock, status, wakeups, recovery, retention, .. } = parts;
         let recoverer = Recovery::new(Arc::clone(&store), recovery, Arc::clone(&status), wakeups.executor.clone());
-        recoverer.check_at_start(started_at).await?;
+        // Not since when it started: the clock may have been set back while the store took its time.
+        recoverer.check_at_start(clock.now()).await?;
         let scheduler = Scheduler::new(Arc::clone(&store), recovery.is_enabled, wakeups.executor.clone());
         let heartbeat = Heartbeat { store: Arc::clone(&store), owner, trust, dethroned: dethroned.clone() };
         let backfiller = Backfiller::new(Arc::clone(&store), recovery.is_enabled, wakeups.executor.clone());

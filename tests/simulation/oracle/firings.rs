@@ -1,8 +1,8 @@
 //! Firings: each of the grid is accounted for, and once: promise 8.
 
-use super::Oracle;
 use super::rows::{IntervalRow, JobRow, Snapshot};
-use std::collections::BTreeSet;
+use super::{All, Oracle};
+use std::collections::{BTreeMap, BTreeSet};
 
 const PROMISE: &str = "promise 8";
 
@@ -37,19 +37,22 @@ impl Grid {
 }
 
 impl Oracle {
-    pub(super) fn check_firings(&mut self, snapshot: &Snapshot) {
+    pub(super) fn check_firings(&mut self, snapshot: &Snapshot, all: &All) {
+        let mut fired: BTreeMap<&str, Vec<&IntervalRow>> = BTreeMap::new();
+        let new = std::mem::take(&mut self.new);
+        for row in new.iter().map(|number| &all[number].row).filter(|row| row.origin == "schedule") {
+            fired.entry(&row.job_id).or_default().push(row);
+        }
         for job in &snapshot.jobs {
-            let rows = self.intervals.values().map(|seen| &seen.row);
-            let mut firings: Vec<IntervalRow> =
-                rows.filter(|row| row.job_id == job.id && row.origin == "schedule").cloned().collect();
+            let mut firings = fired.remove(job.id.as_str()).unwrap_or_default();
             firings.sort_by_key(|row| row.scheduled_at);
             self.check_firings_of(job, &firings);
         }
     }
 
-    fn check_firings_of(&mut self, job: &JobRow, firings: &[IntervalRow]) {
+    fn check_firings_of(&mut self, job: &JobRow, firings: &[&IntervalRow]) {
         let Some(seen) = self.jobs.get(&job.id).cloned() else { return self.unknown("job", &job.id) };
-        let mut due = seen.grid.after(seen.created_at);
+        let mut due = self.accounts.get(&job.id).copied().unwrap_or_else(|| seen.grid.after(seen.created_at));
         for row in firings {
             if due != Some(row.scheduled_at) {
                 let text = format!("job {} was due at {due:?} and has a firing of {}", seen.number, row.scheduled_at);
@@ -62,6 +65,7 @@ impl Oracle {
             }
             due = seen.grid.after(last_ms);
         }
+        self.accounts.insert(job.id.clone(), due);
         if !job.is_deleted
             && !job.is_paused
             && seen.pause_after_failures.is_some_and(|most| job.failures_in_a_row >= most)
@@ -75,11 +79,9 @@ impl Oracle {
     }
 
     /// A backfill fires each instant of its range once at most.
-    pub(super) fn check_backfills(&mut self) {
+    pub(super) fn check_backfills(&mut self, all: &All) {
         let mut fired = BTreeSet::new();
-        let rows = self.intervals.values().map(|seen| &seen.row);
-        let rows: Vec<IntervalRow> = rows.filter(|row| row.origin == "backfill").cloned().collect();
-        for row in &rows {
+        for row in all.values().map(|seen| &seen.row).filter(|row| row.origin == "backfill") {
             let Some(backfill) = row.backfill_id.as_deref() else { return self.unknown("backfill", "none") };
             let range = self.backfills.get(backfill).cloned().unwrap_or_default();
             let grid = self.jobs.get(&row.job_id).map_or(Grid::None, |job| job.grid);

@@ -1,7 +1,7 @@
 //! Intervals and what their jobs show of them: promises 2 and 5, and that nothing changes once it has ended.
 
 use super::rows::{IntervalRow, JobRow, Snapshot};
-use super::{Oracle, WhenOpen};
+use super::{All, Oracle, WhenOpen};
 use std::collections::BTreeMap;
 
 /// An interval at the last look.
@@ -40,8 +40,12 @@ impl Oracle {
                 row.replaces = before.row.replaces.clone().or(row.replaces);
                 self.check_step(snapshot, &before.row, &row);
             }
-            None if row.is_open() || !row.did_run() => {}
-            None => self.check_end(snapshot, &row),
+            None => {
+                self.new.push(row.number);
+                if !row.is_open() && row.did_run() {
+                    self.check_end(snapshot, &row);
+                }
+            }
         }
         self.intervals.insert(row.number, IntervalSeen { row });
     }
@@ -191,18 +195,20 @@ impl Oracle {
     }
 
     /// What was abandoned although it was to be recovered has one replacement, and nothing else has any.
-    pub(super) fn check_replacements(&mut self) {
-        let intervals: Vec<IntervalRow> = self.intervals.values().map(|seen| seen.row.clone()).collect();
-        let mut replacements: BTreeMap<&str, u32> = BTreeMap::new();
-        for row in intervals.iter().filter(|row| row.origin == "fallback") {
-            *replacements.entry(row.replaces.as_deref().unwrap_or_default()).or_default() += 1;
-        }
-        let mut successors: BTreeMap<&str, u32> = BTreeMap::new();
-        for row in intervals.iter().filter(|row| row.origin == "upgrade") {
-            *successors.entry(row.replaces.as_deref().unwrap_or_default()).or_default() += 1;
-        }
-        for row in &intervals {
-            let restarts = successors.get(row.id.as_str()).copied().unwrap_or(0);
+    pub(super) fn check_replacements(&mut self, all: &All) {
+        let rows = || all.values().map(|seen| &seen.row);
+        // Where the restart is gone, what it replaced may be retried.
+        let counts = |row: &&IntervalRow| row.origin == "fallback" || !self.removed.contains(&row.number);
+        let count = |origin: &str| {
+            let mut replaced: BTreeMap<&str, u32> = BTreeMap::new();
+            for row in rows().filter(|row| row.origin == origin).filter(counts) {
+                *replaced.entry(row.replaces.as_deref().unwrap_or_default()).or_default() += 1;
+            }
+            replaced
+        };
+        let (replacements, restarts) = (count("fallback"), count("upgrade"));
+        for row in rows() {
+            let restarts = restarts.get(row.id.as_str()).copied().unwrap_or(0);
             if restarts > u32::from(row.state == "cancelled") {
                 let text = format!("interval {} is {} and was restarted {restarts} times", row.number, row.state);
                 self.blame("upgrades", text);

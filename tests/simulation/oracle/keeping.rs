@@ -1,8 +1,7 @@
 //! What jobs do not keep: nothing that is open is removed, and nothing that is to be kept.
 
-use super::Oracle;
 use super::rows::{IntervalRow, Snapshot};
-use std::collections::BTreeSet;
+use super::{All, Oracle};
 
 impl Oracle {
     /// Looks once more at what is about to be removed.
@@ -17,15 +16,11 @@ impl Oracle {
         !row.is_open() && (keeps_some || self.deleted.contains(&row.job_id))
     }
 
-    pub(super) fn check_removals(&mut self, snapshot: &Snapshot) {
+    pub(super) fn check_removals(&mut self, snapshot: &Snapshot, all: &All) {
         self.deleted.extend(snapshot.jobs.iter().filter(|job| job.is_deleted).map(|job| job.id.clone()));
-        let there: BTreeSet<&str> = snapshot.intervals.iter().map(|row| row.id.as_str()).collect();
-        let gone: Vec<IntervalRow> = self
-            .intervals
-            .values()
-            .filter(|seen| !there.contains(seen.row.id.as_str()) && !self.removed.contains(&seen.row.number))
-            .map(|seen| seen.row.clone())
-            .collect();
+        let is_there = |row: &IntervalRow| snapshot.ids.contains(&row.id);
+        let rows = || all.values().map(|seen| &seen.row);
+        let gone: Vec<_> = rows().filter(|row| !is_there(row) && !self.removed.contains(&row.number)).collect();
         for row in gone {
             self.removed.insert(row.number);
             let job = self.jobs.get(&row.job_id);
@@ -35,7 +30,7 @@ impl Oracle {
                 let counted = !other.is_open() || other.reopened > 0;
                 other.job_id == row.job_id && counted && other.did_run() == row.did_run()
             };
-            let left = i64::try_from(snapshot.intervals.iter().filter(is_of_its_kind).count()).expect("few");
+            let left = i64::try_from(rows().filter(|row| is_there(row)).filter(is_of_its_kind).count()).expect("few");
             let is_beyond = keeps_days || keeps.is_some_and(|keeps| left >= keeps);
             if row.is_open() || !(is_beyond || self.deleted.contains(&row.job_id)) {
                 let text =

@@ -43,6 +43,10 @@ pub(crate) struct Oracle {
     intervals: BTreeMap<usize, IntervalSeen>,
     /// The intervals that were opened again since the last look.
     reopened: BTreeSet<String>,
+    /// The intervals that were first seen at the last look.
+    new: Vec<usize>,
+    /// When each job's next firing is due by what was fired.
+    accounts: BTreeMap<String, Option<i64>>,
     /// The intervals that have ended since the last look, and the jobs that were there by then.
     ended_now: BTreeSet<usize>,
     known_followers: BTreeSet<String>,
@@ -65,8 +69,12 @@ pub(crate) struct Oracle {
     violations: Vec<String>,
 }
 
-/// How long a host may be silent.
-const LEASE_MS: i64 = 15_000;
+/// In a step as long as this a living host may seem dead: a lease is 15 s, of which 5 s may have passed, and clocks differ by
+/// nearly 2 s.
+const LONG_MS: i64 = 8_000;
+
+/// All intervals that were ever seen, as they were at their last look, by number.
+type All = BTreeMap<usize, IntervalSeen>;
 
 /// A task, or the plan, of an interval.
 type Task = (usize, Option<u32>);
@@ -147,6 +155,8 @@ impl Oracle {
             calls_of: BTreeMap::new(),
             intervals: BTreeMap::new(),
             reopened: BTreeSet::new(),
+            new: Vec::new(),
+            accounts: BTreeMap::new(),
             ended_now: BTreeSet::new(),
             known_followers: BTreeSet::new(),
             deleted: BTreeSet::new(),
@@ -208,7 +218,7 @@ impl Oracle {
 
     /// Checks all that the rows say, where they have changed since the last look.
     pub(crate) fn look(&mut self, now_ms: i64) {
-        self.has_lost_time |= self.latest_ms > 0 && now_ms > self.latest_ms + LEASE_MS;
+        self.has_lost_time |= self.latest_ms > 0 && now_ms > self.latest_ms + LONG_MS;
         self.latest_ms = self.latest_ms.max(now_ms);
         let version = self.rows.version();
         if self.version.replace(version) != Some(version) {
@@ -245,11 +255,13 @@ impl Oracle {
         for row in &live {
             self.check_interval(&snapshot, row);
         }
-        self.check_removals(&snapshot);
-        self.check_firings(&snapshot);
-        self.check_backfills();
-        self.check_chains(&snapshot);
-        self.check_replacements();
+        let all = std::mem::take(&mut self.intervals);
+        self.check_removals(&snapshot, &all);
+        self.check_firings(&snapshot, &all);
+        self.check_backfills(&all);
+        self.check_chains(&snapshot, &all);
+        self.check_replacements(&all);
+        self.intervals = all;
     }
 
     /// The intervals that were open at the last look.

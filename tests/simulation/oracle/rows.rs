@@ -18,6 +18,8 @@ pub(super) struct Rows {
 #[derive(Debug, Deserialize)]
 pub(super) struct Snapshot {
     pub(super) jobs: Vec<JobRow>,
+    /// The ids of all intervals.
+    pub(super) ids: BTreeSet<String>,
     pub(super) intervals: Vec<IntervalRow>,
     /// Stages that may not begin yet, by interval and number.
     pub(super) closed_stages: BTreeSet<(String, i64)>,
@@ -125,12 +127,14 @@ const SNAPSHOT: &str = "with live as materialized (\
       'jobs', (select json_group_array(json_object('id', id, 'is_deleted', iif(is_deleted, json('true'), json('false')), \
         'is_paused', iif(status = 'paused', json('true'), json('false')), 'failures_in_a_row', failures_in_a_row, \
         'current_interval_id', current_interval_id, 'next_scheduled_at', next_scheduled_at)) from jobs), \
+      'ids', (select json_group_array(id) from intervals), \
       'intervals', (select json_group_array(json_object('id', id, 'job_id', job_id, 'state', state, 'reason', reason, \
         'origin', origin, 'replaces', replaces, 'caused_by', caused_by, 'digest', digest, \
         'backfill_id', backfill_id, 'is_tracked', iif(is_tracked, json('true'), json('false')), \
         'is_queued', iif(is_queued, json('true'), json('false')), 'reopened', reopened, \
         'scheduled_at', scheduled_at, 'fired_at', fired_at, 'started_at', started_at, 'finished_at', finished_at, 'deadline_at', deadline_at, 'total', total, 'completed', completed, 'failed', failed, \
-        'duplicates', duplicates, 'recovery_attempts', recovery_attempts) order by rowid) from intervals), \
+        'duplicates', duplicates, 'recovery_attempts', recovery_attempts) order by rowid) \
+        from intervals where id in live), \
       'closed_stages', (select json_group_array(json_array(interval_id, number)) from stages \
         where not is_open and interval_id in live), \
       'segments', (select json_group_array(json_object('interval_id', interval_id, 'number', number, 'stage', stage, \
