@@ -105,9 +105,9 @@ impl MemoryMeter {
         let used = self.used.saturating_add(by);
         let fits = used <= self.max;
         if fits {
-            self.used = used
+            self.used = used;
         } else {
-            self.refused = Some(Refused::Memory)
+            self.refused = Some(Refused::Memory);
         }
         fits
     }
