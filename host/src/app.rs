@@ -7,7 +7,7 @@ use crate::database_setting::Database;
 use crate::domain::ids::IncarnationId;
 use crate::domain::rules::Retention;
 use crate::engine::{Engine, EngineParts};
-use crate::sandbox::{PluginSource, Sandbox};
+use crate::sandbox::{CodeCache, Compiler, PluginSource, Sandbox};
 use crate::status::HostStatus;
 use crate::store::{PostgresStore, SqliteStore, Store, StoreError};
 use crate::wakeup::Wakeups;
@@ -52,9 +52,11 @@ pub async fn serve(config: Config, guests: tokio::runtime::Handle) -> anyhow::Re
         format!("LATCHWORK_LISTEN: cannot listen on {}; name a free address with --listen", config.listen)
     })?;
     let host_id = config.host_id.clone().map_or_else(|| kept_host_id(&config.data_dir), Ok)?;
+    let sandbox = Sandbox::new(Compiler::of_this_binary(config.compile))?;
+    let sandbox = sandbox.with_cache(CodeCache::open(&config.data_dir)?);
     let state = AppState {
         store: Arc::clone(&store),
-        sandbox: Arc::new(Sandbox::new()?),
+        sandbox: Arc::new(sandbox),
         clock: Arc::new(SystemClock),
         status: Arc::new(HostStatus::new(host_id, IncarnationId::generate())),
         wakeups: Wakeups::default(),

@@ -1,13 +1,14 @@
 //! The host's settings: flags, then environment, then an optional TOML file, then defaults.
 
+mod readers;
+
 use crate::database_setting::{self, Database};
-use crate::domain::human_duration;
 use crate::domain::rules::Retention;
 use crate::recovery_settings::RecoverySettings;
-use crate::sandbox::{AllowedDirectories, AllowedDirectory};
+use crate::sandbox::{AllowedDirectories, AllowedDirectory, CompileLimits};
+use readers::*;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 
@@ -49,6 +50,21 @@ pub struct Settings {
     /// The largest plugin that can be uploaded, in bytes [default: 67108864]
     #[arg(long, env = "LATCHWORK_UPLOAD_BYTES_MAX", value_name = "BYTES", value_parser = upload_bytes_max)]
     pub upload_bytes_max: Option<usize>,
+
+    /// How much memory compiling a plugin may take, in bytes [default: 2147483648]
+    #[arg(
+        long, env = "LATCHWORK_COMPILE_MEMORY_BYTES_MAX", value_name = "BYTES",
+        value_parser = compile_memory_bytes_max
+    )]
+    pub compile_memory_bytes_max: Option<u64>,
+
+    /// How much CPU time compiling a plugin may take [default: 1m]
+    #[arg(long, env = "LATCHWORK_COMPILE_CPU_MAX", value_name = "DURATION", value_parser = compile_cpu_max)]
+    pub compile_cpu_max: Option<Duration>,
+
+    /// How long compiling a plugin may take [default: 2m]
+    #[arg(long, env = "LATCHWORK_COMPILE_TIMEOUT", value_name = "DURATION", value_parser = compile_timeout)]
+    pub compile_timeout: Option<Duration>,
 
     /// How long running tasks may go on after SIGTERM or SIGINT [default: 30s]
     #[arg(long, env = "LATCHWORK_STOP_GRACE", value_name = "DURATION", value_parser = stop_grace)]
@@ -101,6 +117,8 @@ pub struct Config {
     pub allowed: AllowedDirectories,
     /// The largest upload.
     pub upload_bytes_max: usize,
+    /// How far compiling an upload may go.
+    pub compile: CompileLimits,
     /// How long running tasks may go on when the host stops.
     pub stop_grace: Duration,
     /// How interrupted intervals are treated.
@@ -165,6 +183,9 @@ impl Settings {
                 .map(|value| read(value, "allow_dir", quoted, allow_dir))
                 .collect::<Result<_, _>>()?,
             upload_bytes_max: take(&mut file, "upload_bytes_max", bare, upload_bytes_max)?,
+            compile_memory_bytes_max: take(&mut file, "compile_memory_bytes_max", bare, compile_memory_bytes_max)?,
+            compile_cpu_max: take(&mut file, "compile_cpu_max", quoted, compile_cpu_max)?,
+            compile_timeout: take(&mut file, "compile_timeout", quoted, compile_timeout)?,
             stop_grace: take(&mut file, "stop_grace", quoted, stop_grace)?,
             enable_recovery: take(&mut file, "enable_recovery", bare, enable_recovery)?,
             default_recovery_enabled: take(&mut file, "default_recovery_enabled", bare, default_recovery_enabled)?,
@@ -192,6 +213,9 @@ impl Settings {
             database_connections_max: self.database_connections_max.or(file.database_connections_max),
             allow_dir: if self.allow_dir.is_empty() { file.allow_dir } else { self.allow_dir },
             upload_bytes_max: self.upload_bytes_max.or(file.upload_bytes_max),
+            compile_memory_bytes_max: self.compile_memory_bytes_max.or(file.compile_memory_bytes_max),
+            compile_cpu_max: self.compile_cpu_max.or(file.compile_cpu_max),
+            compile_timeout: self.compile_timeout.or(file.compile_timeout),
             stop_grace: self.stop_grace.or(file.stop_grace),
             enable_recovery: self.enable_recovery.or(file.enable_recovery),
             default_recovery_enabled: self.default_recovery_enabled.or(file.default_recovery_enabled),
@@ -212,6 +236,11 @@ impl Settings {
             data_dir,
             allowed: AllowedDirectories::new(self.allow_dir),
             upload_bytes_max: self.upload_bytes_max.unwrap_or(64 << 20),
+            compile: CompileLimits {
+                memory_bytes_max: self.compile_memory_bytes_max.unwrap_or(2 << 30),
+                cpu_max: self.compile_cpu_max.unwrap_or(Duration::from_mins(1)),
+                timeout: self.compile_timeout.unwrap_or(Duration::from_mins(2)),
+            },
             stop_grace: self.stop_grace.unwrap_or(Duration::from_secs(30)),
             recovery: RecoverySettings {
                 is_enabled: self.enable_recovery.unwrap_or(true),
@@ -254,102 +283,6 @@ fn database(url: Option<&str>, connections_max: Option<u32>, data_dir: &Path) ->
         value: url.split_once(':').map_or(url, |(scheme, _)| scheme).to_owned() + ":…",
         expected: database_setting::TAKES,
     })
-}
-
-fn parsed<T: FromStr>(text: &str, name: &str, expected: &str) -> Result<T, String> {
-    text.trim().parse().map_err(|_| format!("{name} takes {expected}"))
-}
-
-fn listen(text: &str) -> Result<SocketAddr, String> {
-    parsed(text, "LATCHWORK_LISTEN", "an address and a port, such as 127.0.0.1:8080")
-}
-
-fn data_dir(text: &str) -> Result<PathBuf, String> {
-    if text.is_empty() { Err("LATCHWORK_DATA_DIR takes the path of a directory".to_owned()) } else { Ok(text.into()) }
-}
-
-/// The rest is checked by [`database`], whose refusal keeps a password to itself.
-fn database_url(text: &str) -> Result<String, String> {
-    if text.is_empty() { Err(format!("DATABASE_URL takes {}", database_setting::TAKES)) } else { Ok(text.to_owned()) }
-}
-
-fn host_id(text: &str) -> Result<String, String> {
-    let is_plain = !text.is_empty() && text.len() <= 128 && text.chars().all(|c| c.is_ascii_graphic());
-    if is_plain { Ok(text.to_owned()) } else { Err("LATCHWORK_HOST_ID takes 1 to 128 printable characters".to_owned()) }
-}
-
-fn allow_dir(text: &str) -> Result<AllowedDirectory, String> {
-    text.parse()
-        .map_err(|reason| format!("LATCHWORK_ALLOW_DIR takes directories that exist, PATH or PATH:rw ({reason})"))
-}
-
-fn upload_bytes_max(text: &str) -> Result<usize, String> {
-    parsed(text, "LATCHWORK_UPLOAD_BYTES_MAX", "a number of bytes")
-}
-
-fn stop_grace(text: &str) -> Result<Duration, String> {
-    human_duration::parse(text).map_err(|_| "LATCHWORK_STOP_GRACE takes a duration such as 30s".to_owned())
-}
-
-fn enable_recovery(text: &str) -> Result<bool, String> {
-    parsed(text, "ENABLE_RECOVERY", "true or false")
-}
-
-fn default_recovery_enabled(text: &str) -> Result<bool, String> {
-    parsed(text, "DEFAULT_RECOVERY_ENABLED", "true or false")
-}
-
-fn recovery_check_interval(text: &str) -> Result<u32, String> {
-    from_one(text, "RECOVERY_CHECK_INTERVAL", "a whole number of seconds from 1")
-}
-
-fn database_connections_max(text: &str) -> Result<u32, String> {
-    from_one(text, "LATCHWORK_DATABASE_CONNECTIONS_MAX", "a whole number from 1")
-}
-
-fn max_recovery_attempts(text: &str) -> Result<u32, String> {
-    from_one(text, "MAX_RECOVERY_ATTEMPTS", "a whole number from 1")
-}
-
-fn default_retention_intervals(text: &str) -> Result<u32, String> {
-    parsed(text, "LATCHWORK_DEFAULT_RETENTION_INTERVALS", "a whole number, 0 for any number of intervals")
-}
-
-fn default_retention_days(text: &str) -> Result<u32, String> {
-    parsed(text, "LATCHWORK_DEFAULT_RETENTION_DAYS", "a whole number of days, 0 for ever")
-}
-
-fn from_one(text: &str, name: &str, expected: &str) -> Result<u32, String> {
-    parsed(text, name, expected)
-        .and_then(|value| if value > 0 { Ok(value) } else { Err(format!("{name} takes {expected}")) })
-}
-
-/// A setting of the file, read by the words of its flag.
-fn take<T>(
-    file: &mut toml::Table,
-    key: &str,
-    text_of: fn(&toml::Value) -> Option<String>,
-    parse: fn(&str) -> Result<T, String>,
-) -> Result<Option<T>, String> {
-    file.remove(key).map(|value| read(&value, key, text_of, parse)).transpose()
-}
-
-fn read<T>(
-    value: &toml::Value,
-    key: &str,
-    text_of: fn(&toml::Value) -> Option<String>,
-    parse: fn(&str) -> Result<T, String>,
-) -> Result<T, String> {
-    // A value of another type is read as an empty text, which no setting takes: so its refusal says what is taken.
-    parse(&text_of(value).unwrap_or_default()).map_err(|reason| format!("`{key}`: {reason}"))
-}
-
-fn quoted(value: &toml::Value) -> Option<String> {
-    value.as_str().map(str::to_owned)
-}
-
-fn bare(value: &toml::Value) -> Option<String> {
-    (value.is_integer() || value.is_bool()).then(|| value.to_string())
 }
 
 #[cfg(test)]

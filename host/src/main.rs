@@ -2,6 +2,7 @@
 
 use clap::{Args, Parser, Subcommand};
 use latchwork::config::{self, Config, Settings};
+use latchwork::sandbox::{self, ProcessLimits};
 use latchwork::{app, cli};
 use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
@@ -25,6 +26,10 @@ enum Command {
 
     /// Bring the database's schema to this version, or one version back
     Migrate(MigrateArgs),
+
+    /// Compile a component from stdin to stdout; the host starts this for itself, to be safe from what is uploaded
+    #[command(hide = true)]
+    Compile(CompileArgs),
 
     #[command(flatten)]
     Client(cli::Command),
@@ -50,11 +55,21 @@ struct MigrateArgs {
     host: HostArgs,
 }
 
+#[derive(Args)]
+struct CompileArgs {
+    #[arg(long)]
+    memory_bytes_max: u64,
+
+    #[arg(long)]
+    cpu_seconds_max: u64,
+}
+
 fn main() -> ExitCode {
     let Cli { connection, command } = Cli::parse();
     let ended = match command {
         Command::Serve(args) => serve(args),
         Command::Migrate(args) => migrate(args),
+        Command::Compile(args) => compile(&args),
         Command::Client(command) => cli::run(command, &connection),
     };
     ended.unwrap_or_else(|error| {
@@ -88,6 +103,12 @@ fn migrate(args: MigrateArgs) -> anyhow::Result<ExitCode> {
         }
     })?;
     writeln!(std::io::stdout(), "{}: {message}", config.database)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn compile(args: &CompileArgs) -> anyhow::Result<ExitCode> {
+    let CompileArgs { memory_bytes_max, cpu_seconds_max } = *args;
+    sandbox::compile_alone(ProcessLimits { memory_bytes_max, cpu_seconds_max })?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,8 +1,10 @@
 //! The host's binary and the plugins, built once for each test run.
 
+use latchwork::sandbox::{CompileLimits, Compiler};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 fn workspace() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ lies in the workspace")
@@ -22,6 +24,13 @@ pub fn host_binary() -> &'static Path {
         build(&["--workspace", "--bins"], profile);
         target_dir().join(if cfg!(debug_assertions) { "debug" } else { "release" }).join("latchwork")
     })
+}
+
+/// The compiler of a sandbox that is not in the host's binary.
+pub fn compiler() -> Compiler {
+    let patient = Duration::from_mins(5);
+    let limits = CompileLimits { memory_bytes_max: 4 << 30, cpu_max: patient, timeout: patient };
+    Compiler::new(host_binary().to_owned(), limits)
 }
 
 /// The bytes of one of the plugins in `plugins/`.

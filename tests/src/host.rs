@@ -135,7 +135,8 @@ impl HostBuilder {
         Host { child, log, _files: Arc::clone(&self.files), api: Api::new(String::new()) }
     }
 
-    fn log(&self) -> PathBuf {
+    /// Where hosts on these files log.
+    pub fn log(&self) -> PathBuf {
         self.files.path().join("host.log")
     }
 

@@ -8,7 +8,7 @@ mod rows;
 mod witness;
 
 pub use api::{Answer, Api, instant, text};
-pub use artifacts::{host_binary, plugin};
+pub use artifacts::{compiler, host_binary, plugin};
 pub use host::{Host, HostBuilder, wait_for};
 pub use postgres::PostgresDatabase;
 pub use rows::Rows;

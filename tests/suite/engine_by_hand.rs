@@ -38,7 +38,7 @@ pub(crate) struct Host {
 
 impl Host {
     async fn start(world: World, host_id: &str) -> Self {
-        Self::with(world, host_id, Arc::new(Sandbox::new().unwrap())).await
+        Self::with(world, host_id, Arc::new(Sandbox::new(latchwork_tests::compiler()).unwrap())).await
     }
 
     /// A host whose plugins come from somewhere else.

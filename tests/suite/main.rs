@@ -4,8 +4,11 @@
 mod actors;
 mod asked;
 mod backfills;
+mod bombs;
 mod chains;
 mod cli;
+mod code_cache;
+mod compiling;
 mod crash;
 mod engine_by_hand;
 mod events;

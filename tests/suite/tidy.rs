@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// What each part of the host may import, beside itself. An arrow points down: whoever is imported stands below.
 const ARROWS: &[(&str, &[&str])] = &[
-    ("main", &["app", "cli", "config"]),
+    ("main", &["app", "cli", "sandbox", "config"]),
     (
         "app",
         &[

@@ -89,7 +89,7 @@ impl ApiError {
             Self::MediaType(_) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"),
             Self::Invalid { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_field"),
             Self::UnknownPlugin(_) => (StatusCode::UNPROCESSABLE_ENTITY, "unknown_plugin"),
-            Self::Refused(refusal) => (StatusCode::UNPROCESSABLE_ENTITY, refusal_code(refusal)),
+            Self::Refused(refusal) => (refusal_status(refusal), refusal_code(refusal)),
             Self::Pinned { .. } => (StatusCode::CONFLICT, "version_in_use"),
             Self::Awaited { .. } => (StatusCode::CONFLICT, "job_awaited"),
             Self::Ended { .. } => (StatusCode::CONFLICT, "interval_ended"),
@@ -118,6 +118,13 @@ fn retry_code(why: &NotRetried) -> &'static str {
     }
 }
 
+fn refusal_status(refusal: &Refusal) -> StatusCode {
+    match refusal {
+        Refusal::CompilerUnavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::UNPROCESSABLE_ENTITY,
+    }
+}
+
 fn refusal_code(refusal: &Refusal) -> &'static str {
     match refusal {
         Refusal::NotWasm => "not_wasm",
@@ -125,7 +132,11 @@ fn refusal_code(refusal: &Refusal) -> &'static str {
         Refusal::UnknownVersion | Refusal::Invalid(_) => "invalid_component",
         Refusal::Import(_) => "unknown_import",
         Refusal::Export(_) => "wrong_world",
-        Refusal::CompilerPanicked => "not_compilable",
+        Refusal::TooMuchMemory(_) | Refusal::TooMuchCpu(_) | Refusal::TooSlow(_) | Refusal::TooMuchCode(_) => {
+            "compile_limit_exceeded"
+        }
+        Refusal::CompilerDied(_) => "not_compilable",
+        Refusal::CompilerUnavailable(_) => "compiler_unavailable",
     }
 }
 

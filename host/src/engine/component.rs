@@ -17,9 +17,26 @@ pub(super) enum ComponentError {
     /// This host cannot compile it.
     #[error("the pinned version {0} of the plugin cannot be loaded: {1}")]
     Refused(Digest, Refusal),
-    /// The store does not answer; that says nothing about the version.
+    /// It may be run later.
+    #[error(transparent)]
+    NotNow(#[from] NotNow),
+}
+
+/// Why nothing can be said about a version, or an interval, just now.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NotNow {
+    /// The store does not answer.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The host cannot compile.
+    #[error(transparent)]
+    Compiler(Refusal),
+}
+
+impl From<StoreError> for ComponentError {
+    fn from(error: StoreError) -> Self {
+        Self::NotNow(NotNow::Store(error))
+    }
 }
 
 /// Loads a version, compiled at most once for each start of the host.
@@ -35,5 +52,8 @@ pub(super) async fn load(
     if Digest::of(&bytes) != *digest {
         return Err(ComponentError::Damaged(*digest));
     }
-    plugins.load(bytes).await.map_err(|refusal| ComponentError::Refused(*digest, refusal))
+    plugins.load(bytes).await.map_err(|refusal| match refusal {
+        Refusal::CompilerUnavailable(_) => ComponentError::NotNow(NotNow::Compiler(refusal)),
+        refusal => ComponentError::Refused(*digest, refusal),
+    })
 }

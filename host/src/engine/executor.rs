@@ -1,6 +1,7 @@
 //! Takes intervals that have work, claims their segments and keeps their lanes filled.
 
 use super::active::ActiveInterval;
+use super::component::NotNow;
 use super::intake::{Intake, Intervals, lock};
 use super::tick::Tick;
 use crate::domain::ids::{IncarnationId, IntervalId, SegmentId};
@@ -147,9 +148,9 @@ impl Executor {
         Ok(())
     }
 
-    /// Does something for an interval beside the loop, once at a time. What the store fails is done again at a later
-    /// tick.
-    fn begin(&self, interval: IntervalId, work: impl Future<Output = Result<(), StoreError>> + Send + 'static) {
+    /// Does something for an interval beside the loop, once at a time. What cannot be done just now is done again at a
+    /// later tick.
+    fn begin(&self, interval: IntervalId, work: impl Future<Output = Result<(), NotNow>> + Send + 'static) {
         // Held until the list has the interval, so that even work that ends at once finds it there.
         let mut list = lock(&self.beginning);
         if list.contains_key(&interval) {
@@ -166,7 +167,7 @@ impl Executor {
             match done {
                 Ok(()) => wakeup.nudge(),
                 // The interval was cancelled meanwhile.
-                Err(StoreError::LeaseLost(_)) => {}
+                Err(NotNow::Store(StoreError::LeaseLost(_))) => {}
                 Err(error) => {
                     let error = &error as &dyn std::error::Error;
                     warn!(error, interval.id = %interval, "Interval {interval} cannot begin just now");

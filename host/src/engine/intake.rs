@@ -1,6 +1,7 @@
 //! From the identity of an interval to lanes that run its tasks.
 
 use super::active::ActiveInterval;
+use super::component::NotNow;
 use super::lane;
 use super::loader::Loader;
 use super::planner::Planner;
@@ -9,7 +10,6 @@ use super::turnstile::Turnstile;
 use crate::clock::Clock;
 use crate::domain::ids::IntervalId;
 use crate::domain::timestamp::Timestamp;
-use crate::store::StoreError;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -32,7 +32,7 @@ pub(super) struct Intake {
 
 impl Intake {
     /// Plans an interval; with the segments that came with the plan its lanes can be filled at once.
-    pub(super) async fn plan(self: Arc<Self>, interval: IntervalId) -> Result<(), StoreError> {
+    pub(super) async fn plan(self: Arc<Self>, interval: IntervalId) -> Result<(), NotNow> {
         let Some(loaded) = self.loader.load(interval).await? else { return Ok(()) };
         if let Some(planned) = self.planner.plan(loaded).await? {
             lock(&self.active).insert(interval, Arc::new(planned));
@@ -41,7 +41,7 @@ impl Intake {
     }
 
     /// Loads an interval that has a plan, so that the executor claims for it.
-    pub(super) async fn activate(self: Arc<Self>, interval: IntervalId) -> Result<(), StoreError> {
+    pub(super) async fn activate(self: Arc<Self>, interval: IntervalId) -> Result<(), NotNow> {
         if let Some(loaded) = self.loader.load_planned(interval).await? {
             lock(&self.active).insert(interval, Arc::new(loaded));
         }

@@ -2,7 +2,7 @@
 
 use super::active::{ActiveInterval, Services};
 use super::checkpoints::Checkpoints;
-use super::component::{self, ComponentError};
+use super::component::{self, ComponentError, NotNow};
 use super::fallback;
 use crate::clock::Clock;
 use crate::domain::ids::{IncarnationId, IntervalId};
@@ -25,7 +25,7 @@ pub(super) struct Loader {
 
 impl Loader {
     /// Loads an interval; none where it has ended, or where it cannot be run and is abandoned for that.
-    pub(super) async fn load(&self, interval: IntervalId) -> Result<Option<ActiveInterval>, StoreError> {
+    pub(super) async fn load(&self, interval: IntervalId) -> Result<Option<ActiveInterval>, NotNow> {
         let open = match self.store.open_interval(interval).await {
             Err(damage @ StoreError::Unreadable { .. }) => {
                 self.abandon_unreadable(interval, &damage).await?;
@@ -41,7 +41,7 @@ impl Loader {
                 let services = Services { store, clock, checkpoints: self.checkpoints.clone() };
                 Ok(Some(ActiveInterval::new(open, plugin, directories, self.owner, services)))
             }
-            Err(ComponentError::Store(error)) => Err(error),
+            Err(ComponentError::NotNow(error)) => Err(error),
             Err(error) => {
                 self.abandon(&open, &error.to_string()).await?;
                 Ok(None)
@@ -50,7 +50,7 @@ impl Loader {
     }
 
     /// Loads an interval that has a plan; none also where its rows contradict each other, for which it is abandoned.
-    pub(super) async fn load_planned(&self, interval: IntervalId) -> Result<Option<ActiveInterval>, StoreError> {
+    pub(super) async fn load_planned(&self, interval: IntervalId) -> Result<Option<ActiveInterval>, NotNow> {
         let Some(loaded) = self.load(interval).await? else { return Ok(None) };
         if let Some(fault) = fallback::fault(&*self.store, interval).await? {
             self.abandon(&loaded.open, &fault).await?;

@@ -3,6 +3,7 @@
 use super::bindings::{Plugin as Instance, PluginPre, types as wit};
 use super::context::{JobInput, TaskInput};
 use super::directories::GrantedDirectory;
+use super::ending;
 use super::events::EventList;
 use super::keys::{KeyOverlay, KeyReader};
 use super::limits::{HOSTCALL_BYTES_MAX, Limits, MESSAGE_BYTES_MAX, OUTPUT_BYTES_MAX};
@@ -138,15 +139,11 @@ impl Plugin {
                 CallReport::failed(FailureKind::LimitExceeded, message, &log)
             }
             Ok(Err(wit::TaskError::Fatal(message))) => CallReport::failed(FailureKind::Fatal, message, &log),
-            Err(_) if memory.has_refused() => {
-                let message = format!("the call wanted more than {} bytes of memory", limits.memory_bytes_max);
-                CallReport::failed(FailureKind::OutOfMemory, message, &log)
+            Err(error) => {
+                let out_of_memory = memory.refusal().map(|message| (FailureKind::OutOfMemory, message));
+                let (kind, message) = out_of_memory.unwrap_or_else(|| ending::failure(&error));
+                CallReport::failed(kind, message, &log)
             }
-            Err(error) if has_carried_too_much(&error) => {
-                let message = format!("one call between plugin and host carries at most {HOSTCALL_BYTES_MAX} bytes");
-                CallReport::failed(FailureKind::LimitExceeded, message, &log)
-            }
-            Err(error) => CallReport::trapped(&error, &log),
         }
     }
 
@@ -168,10 +165,6 @@ impl<T> CallReport<T> {
         }
         Self { outcome: Outcome::Failed(Failure { kind, message }), log: log.take() }
     }
-
-    fn trapped(error: &wasmtime::Error, log: &TaskLog) -> Self {
-        Self::failed(FailureKind::Trap, error.root_cause().to_string(), log)
-    }
 }
 
 impl<T> CallReport<(T, Kept)> {
@@ -182,12 +175,6 @@ impl<T> CallReport<(T, Kept)> {
         };
         CallReport { outcome, log: self.log }
     }
-}
-
-/// Whether the guest wanted to hand over, or be handed, more than [`HOSTCALL_BYTES_MAX`] at a time.
-fn has_carried_too_much(error: &wasmtime::Error) -> bool {
-    // Wasmtime keeps this error's type to itself; its text is all there is to tell it by.
-    error.root_cause().to_string().contains("fuel allocated for hostcalls has been exhausted")
 }
 
 fn declared(stage: wit::Stage) -> DeclaredStage {

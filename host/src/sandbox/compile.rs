@@ -1,7 +1,8 @@
-//! From uploaded bytes to something that can be called, or a reason why not.
+//! From uploaded bytes and their compiled code to something that can be called, or a reason why not.
 
 use super::bindings::PluginPre;
 use super::state::CallState;
+use std::time::Duration;
 use wasmtime::Engine;
 use wasmtime::component::{Component, Linker};
 
@@ -36,19 +37,39 @@ pub enum Refusal {
     /// A missing or different export.
     #[error("the component is not of the world `latchwork:plugin/plugin`: {0}")]
     Export(String),
-    /// The compiler failed; the host goes on.
-    #[error("the compiler cannot compile this component")]
-    CompilerPanicked,
+    /// It takes more memory than a compilation may.
+    #[error("compiling this component takes more than {0} bytes of memory (LATCHWORK_COMPILE_MEMORY_BYTES_MAX)")]
+    TooMuchMemory(u64),
+    /// It takes more of the processors' time than a compilation may.
+    #[error("compiling this component takes more than {0:?} of CPU time (LATCHWORK_COMPILE_CPU_MAX)")]
+    TooMuchCpu(Duration),
+    /// It has not ended in time.
+    #[error("compiling this component took longer than {0:?} (LATCHWORK_COMPILE_TIMEOUT)")]
+    TooSlow(Duration),
+    /// It would be too large in memory.
+    #[error("this component compiles to more than {0} bytes of code")]
+    TooMuchCode(usize),
+    /// The compiler's process ended before it had an answer: a panic, or a signal.
+    #[error("the compiler cannot compile this component: its process ended with {0}")]
+    CompilerDied(String),
+    /// The host cannot compile anything just now; that says nothing about the component.
+    #[error("this host cannot compile anything just now: {0}")]
+    CompilerUnavailable(String),
 }
 
-/// Checks bytes against the world and compiles them; also answers with the names that the component imports.
-pub(super) fn compile(
+/// Checks compiled code against the world; also answers with the names that the component imports.
+///
+/// # Safety
+///
+/// The code comes from [`super::compiler`], unchanged: wasmtime runs what it is given.
+pub(super) unsafe fn link(
     engine: &Engine,
     linker: &Linker<CallState>,
-    bytes: &[u8],
+    code: &[u8],
 ) -> Result<(PluginPre<CallState>, Vec<String>), Refusal> {
-    check_header(bytes)?;
-    let component = Component::new(engine, bytes).map_err(|error| Refusal::Invalid(in_one_line(&error)))?;
+    // SAFETY: the caller's promise.
+    let component = unsafe { Component::deserialize(engine, code) };
+    let component = component.map_err(|error| Refusal::Invalid(in_one_line(&error)))?;
     let ty = component.component_type();
     let imports = ty.imports(engine).map(|(name, _)| name.to_owned()).collect();
     let exports: Vec<String> = ty.exports(engine).map(|(name, _)| name.to_owned()).collect();
@@ -57,7 +78,8 @@ pub(super) fn compile(
     Ok((pre, imports))
 }
 
-fn check_header(bytes: &[u8]) -> Result<(), Refusal> {
+/// Refuses what cannot be a component, before anything is compiled.
+pub(super) fn check_header(bytes: &[u8]) -> Result<(), Refusal> {
     let version = bytes.strip_prefix(MAGIC).ok_or(Refusal::NotWasm)?;
     match version.get(..4) {
         Some(COMPONENT) => Ok(()),
@@ -71,6 +93,7 @@ fn export_message(error: &wasmtime::Error, exports: &[String]) -> String {
     format!("{}; it exports {found}", in_one_line(error))
 }
 
-fn in_one_line(error: &wasmtime::Error) -> String {
+/// An error with its causes.
+pub(super) fn in_one_line(error: &wasmtime::Error) -> String {
     format!("{error:#}").split_whitespace().collect::<Vec<_>>().join(" ")
 }

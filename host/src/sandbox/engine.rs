@@ -1,15 +1,19 @@
 //! The one wasmtime engine of the host: its settings, its pool, its epoch.
 
+use super::cache::{CodeCache, EngineId};
 use super::call::Plugin;
 use super::compile::{self, Refusal};
-use super::limits::HANDLES_MAX;
+use super::compiler::Compiler;
+use super::limits::{HANDLES_MAX, TABLE_ELEMENTS_MAX};
 use super::state::CallState;
 use crate::domain::digest::Digest;
 use crate::domain::job::MEMORY_BYTES_MAX;
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Semaphore;
+use tracing::info;
 use wasmtime::component::Linker;
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
@@ -20,7 +24,6 @@ const CALLS_MAX: u32 = 1_024;
 const CORE_INSTANCES_MAX: u32 = 64;
 const MEMORIES_MAX: u32 = 4;
 const TABLES_MAX: u32 = 8;
-const TABLE_ELEMENTS_MAX: usize = 20_000;
 
 /// How often a guest that only computes gives way to others. Timeouts of such guests are this exact.
 const EPOCH: Duration = Duration::from_millis(10);
@@ -29,6 +32,8 @@ const EPOCH: Duration = Duration::from_millis(10);
 pub struct Sandbox {
     engine: Engine,
     linker: Linker<CallState>,
+    compiler: Compiler,
+    cache: Option<Arc<CodeCache>>,
     permits: Arc<Semaphore>,
     plugins: Mutex<HashMap<Digest, Plugin>>,
 }
@@ -39,29 +44,72 @@ pub struct Sandbox {
 pub struct SandboxError(wasmtime::Error);
 
 impl Sandbox {
-    /// Sets up the engine, its pool of instances and the thread that moves its epoch.
-    pub fn new() -> Result<Self, SandboxError> {
-        let engine = Engine::new(&config()).map_err(SandboxError)?;
+    /// Sets up the engine, without a cache of compiled code, its pool of instances and the thread that moves its epoch.
+    pub fn new(compiler: Compiler) -> Result<Self, SandboxError> {
+        let engine = Engine::new(config().allocation_strategy(InstanceAllocationStrategy::Pooling(pool())))
+            .map_err(SandboxError)?;
         let linker = super::host_functions::linker(&engine).map_err(SandboxError)?;
         move_epoch(&engine);
         let permits = Arc::new(Semaphore::new(CALLS_MAX as usize));
-        Ok(Self { engine, linker, permits, plugins: Mutex::default() })
+        Ok(Self { engine, linker, compiler, cache: None, permits, plugins: Mutex::default() })
+    }
+
+    /// Has compiled code kept for later starts of the host, and used where an earlier one has left it.
+    #[must_use]
+    pub fn with_cache(self, cache: CodeCache) -> Self {
+        Self { cache: Some(Arc::new(cache)), ..self }
     }
 
     /// Checks and compiles a component, or answers with the one that was compiled before.
     ///
-    /// Takes up to seconds for large components, on a thread of its own.
+    /// Takes up to seconds for large components, in a process of its own; only a few are compiled at a time.
     pub async fn load(&self, bytes: Vec<u8>) -> Result<Plugin, Refusal> {
         let digest = Digest::of(&bytes);
         if let Some(plugin) = self.loaded(&digest) {
             return Ok(plugin);
         }
-        let (engine, linker, permits) = (self.engine.clone(), self.linker.clone(), Arc::clone(&self.permits));
-        let compiled = tokio::task::spawn_blocking(move || compile::compile(&engine, &linker, &bytes)).await;
-        let (pre, imports) = compiled.map_err(|_| Refusal::CompilerPanicked)??;
-        let plugin = Plugin::new(pre, imports, permits);
+        compile::check_header(&bytes)?;
+        if let Some(plugin) = self.cached(digest).await {
+            self.lock().insert(digest, plugin.clone());
+            return Ok(plugin);
+        }
+        let slot = self.compiler.slot().await;
+        // The same may have been compiled while this waited for its turn.
+        if let Some(plugin) = self.loaded(&digest) {
+            return Ok(plugin);
+        }
+        let code = slot.compile(&bytes).await?;
+        let plugin = self.link(digest, code).await?;
+        info!("Compiled version {digest} of a plugin");
         self.lock().insert(digest, plugin.clone());
         Ok(plugin)
+    }
+
+    /// What an earlier start has compiled; none where it is not there, or cannot be trusted or used.
+    async fn cached(&self, digest: Digest) -> Option<Plugin> {
+        let (engine, linker, cache) = (self.engine.clone(), self.linker.clone(), Arc::clone(self.cache.as_ref()?));
+        let linked = tokio::task::spawn_blocking(move || {
+            let code = cache.read(id(&engine), &digest)?;
+            // SAFETY: the cache gives only what this installation's compiler has made, and proves it.
+            unsafe { compile::link(&engine, &linker, &code) }.ok()
+        });
+        let (pre, imports) = linked.await.ok()??;
+        Some(Plugin::new(pre, imports, Arc::clone(&self.permits)))
+    }
+
+    /// Makes code that has just been compiled callable, and keeps it. That takes its time, so on a thread of its own.
+    async fn link(&self, digest: Digest, code: Vec<u8>) -> Result<Plugin, Refusal> {
+        let (engine, linker, cache) = (self.engine.clone(), self.linker.clone(), self.cache.clone());
+        let linked = tokio::task::spawn_blocking(move || {
+            // SAFETY: the only caller has it from the compiler's process.
+            let linked = unsafe { compile::link(&engine, &linker, &code) }?;
+            if let Some(cache) = cache {
+                cache.write(id(&engine), &digest, &code);
+            }
+            Ok(linked)
+        });
+        let (pre, imports) = linked.await.map_err(|panic| Refusal::CompilerUnavailable(panic.to_string()))??;
+        Ok(Plugin::new(pre, imports, Arc::clone(&self.permits)))
     }
 
     /// The plugin with this digest, if it was loaded since the host started.
@@ -72,6 +120,9 @@ impl Sandbox {
     /// Frees the compiled code of a version that is gone.
     pub fn forget(&self, digest: &Digest) {
         self.lock().remove(digest);
+        if let Some(cache) = &self.cache {
+            cache.forget(digest);
+        }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Digest, Plugin>> {
@@ -79,9 +130,16 @@ impl Sandbox {
     }
 }
 
-fn config() -> Config {
+/// Changes with wasmtime's version, with the settings and with the processor: code of one engine is of no use to another.
+fn id(engine: &Engine) -> EngineId {
+    let mut hasher = DefaultHasher::new();
+    engine.precompile_compatibility_hash().hash(&mut hasher);
+    hasher.finish()
+}
+
+/// All that decides what code is compiled to: the same here and in the compiler's process, which needs no pool.
+pub(super) fn config() -> Config {
     let mut config = Config::new();
-    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool()));
     config.epoch_interruption(true);
     // Off also closes the class of faults around concurrent component calls, and saves half a microsecond a call.
     config.concurrency_support(false);

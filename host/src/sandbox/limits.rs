@@ -54,6 +54,9 @@ pub(super) const HANDLES_MAX: usize = 512;
 /// The most random bytes of one request.
 pub(super) const RANDOM_BYTES_MAX: u64 = 1 << 20;
 
+/// The most elements of a table.
+pub(super) const TABLE_ELEMENTS_MAX: usize = 20_000;
+
 /// What a table's element costs on this machine, in bytes.
 const ELEMENT_BYTES: usize = size_of::<usize>();
 
@@ -73,17 +76,29 @@ pub struct Limits {
 pub(super) struct MemoryMeter {
     used: usize,
     max: usize,
-    has_refused: bool,
+    refused: Option<Refused>,
+}
+
+/// What a call wanted of which it could not have so much.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Refused {
+    Memory,
+    TableElements,
 }
 
 impl MemoryMeter {
     pub(super) fn new(limits: Limits) -> Self {
-        Self { used: 0, max: usize::try_from(limits.memory_bytes_max).unwrap_or(usize::MAX), has_refused: false }
+        Self { used: 0, max: usize::try_from(limits.memory_bytes_max).unwrap_or(usize::MAX), refused: None }
     }
 
-    /// Whether the guest asked for more than it may have.
-    pub(super) fn has_refused(&self) -> bool {
-        self.has_refused
+    /// What the guest last asked for that it may not have, if it did.
+    pub(super) fn refusal(&self) -> Option<String> {
+        self.refused.map(|refused| match refused {
+            Refused::Memory => format!("the call wanted more than {} bytes of memory", self.max),
+            Refused::TableElements => {
+                format!("the call wanted a table of more than {TABLE_ELEMENTS_MAX} elements")
+            }
+        })
     }
 
     fn grow(&mut self, by: usize) -> bool {
@@ -91,8 +106,9 @@ impl MemoryMeter {
         let fits = used <= self.max;
         if fits {
             self.used = used;
+        } else {
+            self.refused = Some(Refused::Memory);
         }
-        self.has_refused |= !fits;
         fits
     }
 }
@@ -103,6 +119,10 @@ impl ResourceLimiter for MemoryMeter {
     }
 
     fn table_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+        if desired > TABLE_ELEMENTS_MAX {
+            self.refused = Some(Refused::TableElements);
+            return Ok(false);
+        }
         Ok(self.grow(desired.saturating_sub(current).saturating_mul(ELEMENT_BYTES)))
     }
 }

@@ -4,11 +4,14 @@
 //! Knows nothing of databases, schedules or HTTP. What a call wrote is handed back as data; nothing is kept here.
 
 mod bindings;
+mod cache;
 mod call;
 mod callable;
 mod compile;
+mod compiler;
 mod context;
 mod directories;
+mod ending;
 mod engine;
 mod events;
 mod host_functions;
@@ -18,9 +21,11 @@ mod log;
 mod state;
 mod task_side;
 
+pub use cache::{CacheError, CodeCache};
 pub use call::{CallReport, PlanOutput, Plugin, Surroundings};
 pub use callable::{Callable, PluginSource};
 pub use compile::Refusal;
+pub use compiler::{CompileLimits, Compiler, ProcessLimits, compile_alone};
 pub use context::{JobInput, TaskInput};
 pub use directories::{AllowedDirectories, AllowedDirectory, Forbidden, GrantedDirectory};
 pub use engine::{Sandbox, SandboxError};

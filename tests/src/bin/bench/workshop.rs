@@ -43,7 +43,7 @@ impl Workshop {
         ]);
         Ok(Self {
             files,
-            sandbox: Arc::new(Sandbox::new()?),
+            sandbox: Arc::new(Sandbox::new(latchwork_tests::compiler())?),
             allowed,
             wakeups: Wakeups::default(),
             guests: guests.clone(),
