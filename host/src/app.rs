@@ -7,6 +7,7 @@ use crate::database_setting::Database;
 use crate::domain::ids::IncarnationId;
 use crate::domain::rules::Retention;
 use crate::engine::{Engine, EngineParts};
+use crate::herald::Herald;
 use crate::sandbox::{CodeCache, Compiler, PluginSource, Sandbox};
 use crate::status::HostStatus;
 use crate::store::{PostgresStore, SqliteStore, Store, StoreError};
@@ -68,6 +69,9 @@ pub async fn serve(config: Config, guests: tokio::runtime::Handle) -> anyhow::Re
     };
     let mut engine = Engine::start(parts(&state, config.retention, guests)).await?;
     let announcement = Announcement::write(&config.data_dir, &listener)?;
+    let herald = Herald { store, clock: Arc::new(SystemClock), wakeups: state.wakeups.clone() };
+    // Dropped with the runtime: nothing is lost with a hint.
+    tokio::spawn(herald.run());
     let stop_api = state.stop.clone();
     let api = start_api(listener, state);
 

@@ -36,6 +36,7 @@ pub(crate) fn drawn(dice: &mut Dice, number: usize, alive: &[JobId], now: Timest
         grid,
         created_at: now.ms(),
         max_parallel: policy.max_parallel,
+        rate: policy.rate_limit,
         max_attempts: policy.retry.max_attempts,
         when_open: match rules.overlap {
             Overlap::Allow => WhenOpen::RunsBeside,
@@ -103,7 +104,7 @@ fn policy(dice: &mut Dice) -> Policy {
             let share = dice.one_of(&[0.0, 0.1, 0.5]);
             dice.one_of(&[MaxFailed::Count(0), MaxFailed::Count(1), MaxFailed::Count(3), MaxFailed::Share(share)])
         }),
-        rate_limit: maybe(dice, 120).map(|dice| dice.one_of(&[50.0, 500.0])),
+        rate_limit: maybe(dice, 120).map(|dice| dice.one_of(&[4.0, 50.0, 500.0])),
         priority: dice.one_of(&[0, 0, 0, -7, 7]),
         ..Policy::default()
     }

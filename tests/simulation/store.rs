@@ -5,13 +5,15 @@ use crate::world::World;
 use async_trait::async_trait;
 use latchwork::domain::backfill::{Backfill, History};
 use latchwork::domain::digest::Digest;
+use latchwork::domain::hint::Hint;
 use latchwork::domain::ids::{BackfillId, IncarnationId, IntervalId, JobId, SegmentId, TaskIndex};
 use latchwork::domain::job::Job;
 use latchwork::domain::key_quota::KeyUsage;
+use latchwork::domain::rate::{RateAsk, RateGrant};
+use latchwork::domain::shares::LaneShares;
 use latchwork::domain::stage_graph::StageGraph;
 use latchwork::domain::task::Failure;
 use latchwork::domain::timestamp::Timestamp;
-use latchwork::domain::worklist::LeasedSegment;
 use latchwork::store::*;
 use std::collections::BTreeMap;
 use std::pin::Pin;
@@ -147,7 +149,9 @@ faulty! {
     stalled_intervals() -> Vec<(IntervalId, JobId)>;
     claimable_intervals(now: Timestamp, except: &[IntervalId], limit: u32) -> Vec<IntervalId>;
     next_wake_at() -> Option<Timestamp>;
-    claim_segments(claims: &[Claim]) -> Vec<Result<Vec<LeasedSegment>>>;
+    claim_segments(claims: &[Claim]) -> Vec<Result<Claimed>>;
+    lane_shares(intervals: &[IntervalId]) -> Vec<(IntervalId, LaneShares)>;
+    reserve_rates(asks: &[RateAsk], now: Timestamp) -> Vec<RateGrant>;
     record(owner: IncarnationId, batch: &Batch, now: Timestamp) -> Recorded;
     save_checkpoints(owner: IncarnationId, saves: &[CheckpointSave], now: Timestamp) -> Vec<bool>;
     checkpoint(interval: IntervalId, index: TaskIndex) -> Option<Vec<u8>>;
@@ -177,5 +181,7 @@ faulty! {
     remove_deleted_job(job: JobId) -> bool;
     remove_unused_versions(superseded_before: Timestamp, limit: u32) -> Vec<(String, Digest)>;
     remove_dead_incarnations(dead_before: Timestamp) -> u64;
+    hint(hints: &[Hint]) -> ();
+    hinted() -> Vec<Hint>;
     give_back_pages(pages_max: u64) -> Space;
 }

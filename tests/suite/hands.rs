@@ -1,6 +1,6 @@
 //! The segments that a host holds of one interval, and what it is about to record of them.
 
-use crate::world::{START, World};
+use crate::world::{A_LANE, START, World};
 use latchwork::domain::ids::{IncarnationId, IntervalId, JobId, TaskIndex};
 use latchwork::domain::task::{Failure, FailureKind};
 use latchwork::domain::timestamp::Timestamp;
@@ -31,7 +31,9 @@ impl Hands {
     ) -> Self {
         let IntervalRecord { job, reopened, .. } = world.view(interval).await;
         let mut list = Worklist::new(owner);
-        for segment in world.claim_segments(Claim { owner, interval, reopened, limit, now }).await.unwrap() {
+        for segment in
+            world.claim_segments(Claim { owner, interval, reopened, lanes: A_LANE, limit, now }).await.unwrap()
+        {
             list.hold(segment);
         }
         Self { owner, interval, job, list, tasks: Vec::new() }

@@ -37,6 +37,7 @@ mod running_jobs;
 mod schedule_preview;
 mod scheduling;
 mod settings;
+mod sharing;
 mod sqlite_file;
 mod sqlite_plans;
 mod stage_graphs;

@@ -58,6 +58,7 @@ impl Mill {
             interval: *interval,
             plan: tasks_only(1),
             record: record(),
+            lanes: 0,
             segments_max: 1,
         };
         let plans: Vec<_> = intervals.iter().map(made).collect();

@@ -21,6 +21,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "domain",
             "status",
             "wakeup",
+            "herald",
             "test_fault",
         ],
     ),
@@ -36,7 +37,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("status", &["domain"]),
     ("database_setting", &[]),
     ("recovery_settings", &[]),
-    ("wakeup", &[]),
+    ("herald", &["store", "clock", "domain", "wakeup"]),
+    ("wakeup", &["domain"]),
     ("domain", &[]),
 ];
 

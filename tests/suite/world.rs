@@ -8,11 +8,12 @@ use latchwork::domain::job::{Counts, DEFAULT_WORKSPACE, Grants, Job, JobSpec, Po
 use latchwork::domain::plan::{DeclaredStage, Plan};
 use latchwork::domain::rules::JobRules;
 use latchwork::domain::schedule::{Period, Schedule};
+use latchwork::domain::shares::LaneAsk;
 use latchwork::domain::timestamp::Timestamp;
 use latchwork::domain::worklist::LeasedSegment;
 use latchwork::store::{
-    Claim, Incarnation, IntervalRecord, MadePlan, NewInterval, PlanRecord, PluginVersion, PostgresStore, Recorded,
-    SqliteStore, Store, StoreError, Triggered, Uploaded,
+    Claim, Claimed, Incarnation, IntervalRecord, MadePlan, NewInterval, PlanRecord, PluginVersion, PostgresStore,
+    Recorded, SqliteStore, Store, StoreError, Triggered, Uploaded,
 };
 use latchwork_tests::PostgresDatabase;
 use std::ops::Deref;
@@ -184,13 +185,18 @@ impl World {
         record: PlanRecord,
         now: Timestamp,
     ) -> latchwork::store::Result<Recorded> {
-        let made = MadePlan { interval, plan: plan.clone(), record, segments_max: 0 };
+        let made = MadePlan { interval, plan: plan.clone(), record, lanes: 0, segments_max: 0 };
         let planned = self.record_plans(owner, &[made], now).await?.pop().flatten();
         planned.map(|planned| planned.recorded).ok_or(StoreError::LeaseLost(owner))
     }
 
     /// Claims segments of one interval.
     pub(crate) async fn claim_segments(&self, claim: Claim) -> latchwork::store::Result<Vec<LeasedSegment>> {
+        Ok(self.claim_lanes(claim).await?.segments)
+    }
+
+    /// The same with the lanes that come with it.
+    pub(crate) async fn claim_lanes(&self, claim: Claim) -> latchwork::store::Result<Claimed> {
         self.store.claim_segments(&[claim]).await?.pop().expect("an answer to each claim")
     }
 
@@ -235,7 +241,7 @@ impl World {
         now: Timestamp,
         limit: u32,
     ) -> Vec<u32> {
-        let claim = Claim { owner, interval, reopened: self.view(interval).await.reopened, limit, now };
+        let claim = Claim { owner, interval, reopened: self.view(interval).await.reopened, lanes: A_LANE, limit, now };
         self.claim_segments(claim).await.unwrap().iter().map(|segment| segment.span.number).collect()
     }
 
@@ -248,6 +254,9 @@ impl World {
         segments.iter().flat_map(done).collect()
     }
 }
+
+/// A wish for a lane of so many that it never comes to them.
+pub(crate) const A_LANE: LaneAsk = LaneAsk { max: 1_000_000, in_use: 0, wanted: 1 };
 
 /// A job that fires only when it is told to.
 pub(crate) fn manual_job() -> Job {

@@ -110,7 +110,7 @@ pub(super) async fn create(
     if !app.store.create_backfill(&backfill).await? {
         return Err(not_found("job", job.id));
     }
-    app.wakeups.backfiller.nudge();
+    app.wakeups.backfiller.nudge_everywhere();
     Ok((StatusCode::ACCEPTED, known(&app, backfill.id).await?).into_response())
 }
 
@@ -135,8 +135,8 @@ pub(super) async fn cancel(State(app): State<AppState>, path: InPath<String>) ->
     if !is_cancelled && view.state != BackfillState::Cancelled {
         return Err(ApiError::BackfillEnded(backfill));
     }
-    app.wakeups.ended.nudge();
-    app.wakeups.executor.nudge();
+    app.wakeups.ended.nudge_everywhere();
+    app.wakeups.executor.nudge_everywhere();
     Ok(Json(view))
 }
 

@@ -79,7 +79,7 @@ pub(super) async fn edit(
         Edited::Outdated => return Err(ApiError::Outdated(kept.id)),
         Edited::Refused(error) => return Err(ApiError::invalid("after.job", error)),
     }
-    app.wakeups.scheduler.nudge();
+    app.wakeups.scheduler.nudge_everywhere();
     Ok(Json(known_job(&app, kept.id).await?.into()))
 }
 

@@ -30,7 +30,7 @@ pub(super) async fn create(
     let id = JobId::generate();
     let job = Job::new(id, spec, now);
     app.store.create_job(&job).await?;
-    app.wakeups.scheduler.nudge();
+    app.wakeups.scheduler.nudge_everywhere();
     let location = HeaderValue::from_str(&format!("/jobs/{id}")).expect("a UUID is a header's text");
     Ok((StatusCode::CREATED, HeaderMap::from_iter([(header::LOCATION, location)]), Json(job.into())))
 }
@@ -72,6 +72,6 @@ pub(super) async fn remove(State(app): State<AppState>, path: InPath<String>) ->
         JobDeletion::Unknown => return Err(not_found("job", job)),
         JobDeletion::Awaited(jobs) => return Err(ApiError::Awaited { job, jobs }),
     }
-    app.wakeups.ended.nudge();
+    app.wakeups.ended.nudge_everywhere();
     Ok(StatusCode::NO_CONTENT)
 }

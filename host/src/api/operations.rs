@@ -60,7 +60,7 @@ pub(super) async fn resume(State(app): State<AppState>, path: InPath<String>) ->
         let Resumption { next, skipped } = resumption(&job, reason, now);
         let skipped = skipped.map(|(passed, reason)| skipped_firings(passed, reason, now));
         app.store.resume_job(&Resume { job: job.id, next, skipped }, now).await?;
-        app.wakeups.scheduler.nudge();
+        app.wakeups.scheduler.nudge_everywhere();
     }
     Ok(Json(known_job(&app, job.id).await?.into()))
 }
@@ -90,7 +90,7 @@ pub(super) async fn trigger(
         Triggered::Again(earlier) => earlier,
         Triggered::UnknownJob => return Err(not_found("job", job.id)),
     };
-    app.wakeups.executor.nudge();
+    app.wakeups.executor.nudge_everywhere();
     Ok((StatusCode::ACCEPTED, Json(Started { interval_id: interval.to_string() })))
 }
 
@@ -122,8 +122,8 @@ pub(super) async fn cancel(
     let reason = motive.or("cancelled by a person")?;
     match app.store.cancel_interval(interval, &reason, app.clock.now()).await? {
         Cancellation::Cancelled(_) => {
-            app.wakeups.ended.nudge();
-            app.wakeups.executor.nudge();
+            app.wakeups.ended.nudge_everywhere();
+            app.wakeups.executor.nudge_everywhere();
         }
         Cancellation::Again => {}
         Cancellation::Ended(state) => return Err(ApiError::Ended { interval, state }),
@@ -143,8 +143,8 @@ pub(super) async fn retry(
         Retrial::Refused(why) => return Err(ApiError::NotRetried { interval, why }),
         Retrial::Unknown => return Err(not_found("interval", interval)),
     }
-    app.wakeups.ended.nudge();
-    app.wakeups.executor.nudge();
+    app.wakeups.ended.nudge_everywhere();
+    app.wakeups.executor.nudge_everywhere();
     Ok((StatusCode::ACCEPTED, known_interval(&app, interval).await?))
 }
 

@@ -68,7 +68,7 @@ pub(super) async fn upload(
         Uploaded::Again => StatusCode::OK,
     };
     // Intervals may have been restarted on it.
-    app.wakeups.executor.nudge();
+    app.wakeups.executor.nudge_everywhere();
     Ok((status, Json(version.into())))
 }
 

@@ -117,11 +117,11 @@ impl Plan {
         self.stages.iter().map(|stage| stage.tasks).sum()
     }
 
-    /// The segments of all stages, in order.
-    pub fn segments(&self) -> Vec<Span> {
+    /// The segments of all stages, in order, cut so that they can be shared out to so many lanes.
+    pub fn segments(&self, lanes: u32) -> Vec<Span> {
         let mut spans = Vec::new();
         for (number, stage) in (0..).zip(&self.stages) {
-            let length = segment::length_for(stage.tasks);
+            let length = segment::length_for(stage.tasks, lanes);
             for start in (0..stage.tasks).step_by(length as usize) {
                 spans.push(Span {
                     number: u32::try_from(spans.len()).expect("fewer segments than tasks"),
@@ -193,7 +193,7 @@ mod tests {
         let plan = Plan::new(declared, 1).unwrap();
         assert_eq!(plan.total(), 9_100);
         let mut next = 0;
-        for span in plan.segments() {
+        for span in plan.segments(8) {
             let stage = &plan.stages()[span.stage as usize];
             assert_eq!(span.first, next);
             assert!(span.first >= stage.first && span.first + span.length <= stage.first + stage.tasks);

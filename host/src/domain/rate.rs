@@ -1,53 +1,120 @@
-//! How many tasks of a job may begin each second: the generic cell rate algorithm.
+//! How many tasks of a job may begin each second on all hosts together: the generic cell rate algorithm, of which the
+//! job's row keeps the state and each host reserves a little ahead.
+//!
+//! In any span of `t` seconds at most `1 + rate * (t + 0.2)` tasks of a job get the right to begin, however many hosts
+//! there are, by clocks that agree; hosts whose clocks differ add what they differ by. A task is called when the commit
+//! that names it has reached the disk, which takes its time after that.
 
 use super::ids::JobId;
 use super::timestamp::Timestamp;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// What a job that did not use its rate may make up for at once: a tenth of a second's tasks, beside the one that is
 /// due. It is more than a timer is late, so that the rate is met on average, and too little to be felt as a burst.
 const CREDIT_NS: i128 = 100 * NS_PER_MS;
 
+/// How long a host may use what it has reserved.
+const RESERVED_FOR: Duration = Duration::from_millis(100);
+
+/// A row that is further ahead than this was written by a clock that has been set back since.
+const AHEAD_MAX_NS: i128 = 60_000 * NS_PER_MS;
+
 const NS_PER_MS: i128 = 1_000_000;
 
-/// When the next task of each job with a rate limit may begin on this host.
-///
-/// In any span of `t` seconds at most `1 + rate * (t + 0.1)` tasks of a job begin.
-#[derive(Debug, Default)]
-pub struct Rates {
-    /// The instant, in nanoseconds, up to which the begun tasks have used up the job's rate.
-    used_until: HashMap<JobId, i128>,
+/// A wish to begin tasks of a job.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RateAsk {
+    /// The job.
+    pub job: JobId,
+    /// How many of its tasks may begin each second.
+    pub rate: f64,
+    /// How many could begin now.
+    pub wanted: u32,
 }
 
-impl Rates {
+/// What a wish led to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RateGrant {
+    /// How many tasks may begin.
+    pub tasks: u32,
+    /// When the next may.
+    pub next_at: Timestamp,
+}
+
+/// Takes as many of the tasks that are wanted as may begin now: answers with them, and with the instant, in nanoseconds,
+/// up to which the job's rate is used up then. `used_until` is what its row says, if there is one.
+pub fn reserve(used_until: Option<i64>, ask: RateAsk, now: Timestamp) -> (RateGrant, i64) {
+    let (now, spacing) = (ns(now), spacing(ask.rate));
+    let used_until = used_until.map_or(now, |until| i128::from(until).max(now));
+    let used_until = if used_until > now + spacing + AHEAD_MAX_NS { now } else { used_until };
+    let credit = CREDIT_NS + now - used_until;
+    let allowed = if credit < 0 { 0 } else { u32::try_from(credit / spacing + 1).unwrap_or(u32::MAX) };
+    let tasks = ask.wanted.min(allowed);
+    let used_until = used_until + spacing * i128::from(tasks);
+    // Rounded up, or whoever waits until then would find that it is too early.
+    let next_at = -(CREDIT_NS - used_until).div_euclid(NS_PER_MS);
+    let grant = RateGrant { tasks, next_at: Timestamp::from_ms(i64::try_from(next_at).unwrap_or(i64::MAX)) };
+    (grant, i64::try_from(used_until).unwrap_or(i64::MAX))
+}
+
+/// What a host has reserved of the rates of jobs.
+#[derive(Debug, Default)]
+pub struct Reservations(BTreeMap<JobId, Reservation>);
+
+#[derive(Debug, Clone, Copy)]
+struct Reservation {
+    size: u32,
+    left: u32,
+    made_at: Timestamp,
+    next_at: Timestamp,
+}
+
+impl Reservations {
     /// How many tasks of a job may begin now.
-    pub fn allowance(&self, job: JobId, rate: f64, now: Timestamp) -> u32 {
-        let credit = CREDIT_NS + ns(now) - self.used_until(job, now);
-        if credit < 0 {
+    pub fn left(&self, job: JobId, now: Timestamp) -> u32 {
+        self.0.get(&job).map_or(0, |reservation| reservation.left_at(now))
+    }
+
+    /// How many to reserve for a job of which so many tasks could begin at once; none where some are left, or where it is
+    /// too soon. A job that has used up what was reserved gets twice as much, as its lanes come back for more.
+    pub fn to_reserve(&self, job: JobId, startable: u32, now: Timestamp) -> u32 {
+        let Some(last) = self.0.get(&job) else { return startable };
+        if last.left_at(now) > 0 || last.next_at > now && last.made_at <= now {
             return 0;
         }
-        u32::try_from(credit / spacing(rate) + 1).unwrap_or(u32::MAX)
+        let is_used_up = last.left == 0 && last.is_good(now);
+        if is_used_up { startable.max(last.size.saturating_mul(2)) } else { startable }
     }
 
-    /// Notes that a task of a job begins.
-    pub fn begin(&mut self, job: JobId, rate: f64, now: Timestamp) {
-        let used_until = self.used_until(job, now) + spacing(rate);
-        if !self.used_until.contains_key(&job) {
-            // A job that has made up for what it used is as good as forgotten.
-            self.used_until.retain(|_, until| *until > ns(now));
+    /// Takes in what was reserved at an instant.
+    pub fn note(&mut self, job: JobId, grant: RateGrant, now: Timestamp) {
+        // A job at rest is forgotten.
+        self.0.retain(|_, last| last.is_good(now) || last.next_at > now);
+        let RateGrant { tasks, next_at } = grant;
+        self.0.insert(job, Reservation { size: tasks, left: tasks, made_at: now, next_at });
+    }
+
+    /// Notes that so many tasks of a job begin.
+    pub fn begin(&mut self, job: JobId, tasks: u32) {
+        if let Some(reservation) = self.0.get_mut(&job) {
+            reservation.left = reservation.left.saturating_sub(tasks);
         }
-        self.used_until.insert(job, used_until);
     }
 
-    /// When a task of a job may begin that comes after `before` others; not after `now` where it may at once.
-    pub fn next_at(&self, job: JobId, rate: f64, before: u32, now: Timestamp) -> Timestamp {
-        let at = self.used_until(job, now) + spacing(rate) * i128::from(before) - CREDIT_NS;
-        // Rounded up, or whoever waits until then would find that it is too early.
-        Timestamp::from_ms(i64::try_from(-(-at).div_euclid(NS_PER_MS)).unwrap_or(i64::MAX))
+    /// When more may be reserved for a job.
+    pub fn next_at(&self, job: JobId) -> Option<Timestamp> {
+        self.0.get(&job).map(|reservation| reservation.next_at)
+    }
+}
+
+impl Reservation {
+    fn left_at(&self, now: Timestamp) -> u32 {
+        if self.is_good(now) { self.left } else { 0 }
     }
 
-    fn used_until(&self, job: JobId, now: Timestamp) -> i128 {
-        self.used_until.get(&job).map_or(ns(now), |until| (*until).max(ns(now)))
+    fn is_good(&self, now: Timestamp) -> bool {
+        self.made_at <= now && now.since(self.made_at) < RESERVED_FOR
     }
 }
 
@@ -61,80 +128,4 @@ fn ns(at: Timestamp) -> i128 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::time::Duration;
-
-    const START: Timestamp = Timestamp::from_ms(1_767_225_600_000);
-
-    /// How many tasks begin until `END`, where all begin that may whenever somebody looks.
-    fn begun(rate: f64, looks_every: Duration, end: Duration) -> u32 {
-        let (job, mut rates, mut now, mut begun) = (JobId::generate(), Rates::default(), START, 0);
-        while now < START + end {
-            for _ in 0..rates.allowance(job, rate, now) {
-                rates.begin(job, rate, now);
-                begun += 1;
-            }
-            assert_eq!(rates.allowance(job, rate, now), 0);
-            assert!(rates.next_at(job, rate, 0, now) > now);
-            now = now + looks_every;
-        }
-        begun
-    }
-
-    #[test]
-    fn a_rate_is_met_on_average_and_never_exceeded_by_more_than_the_credit() {
-        let cases = [
-            (0.1, 1, 60.0),
-            (0.5, 7, 60.0),
-            (5.0, 1, 60.0),
-            (5.0, 30, 60.0),
-            (33.3, 10, 60.0),
-            (1e3, 20, 9.0),
-            (1e6, 3, 0.1),
-        ];
-        for (rate, every_ms, seconds) in cases {
-            let (every, end) = (Duration::from_millis(every_ms), Duration::from_secs_f64(seconds));
-            let begun = f64::from(begun(rate, every, end));
-            assert!(begun <= 1.0 + rate * (seconds + 0.1), "{rate}: {begun}");
-            assert!(begun >= rate * (seconds - 0.01) - 1.0, "{rate}: {begun}");
-        }
-    }
-
-    #[test]
-    fn a_task_may_begin_at_the_instant_that_is_foretold_and_not_before() {
-        let (job, mut rates) = (JobId::generate(), Rates::default());
-        for rate in [0.3, 2.0, 7.0, 640.0] {
-            let mut now = START;
-            for _ in 0..50 {
-                now = rates.next_at(job, rate, 0, now).max(now);
-                let foretold = rates.next_at(job, rate, rates.allowance(job, rate, now), now);
-                assert!(rates.allowance(job, rate, now) >= 1, "{rate} at {now}");
-                while rates.allowance(job, rate, now) > 0 {
-                    rates.begin(job, rate, now);
-                }
-                let next = rates.next_at(job, rate, 0, now);
-                assert_eq!(next, foretold);
-                assert_eq!(rates.allowance(job, rate, next - Duration::from_millis(1)), 0, "{rate} before {next}");
-            }
-        }
-    }
-
-    #[test]
-    fn after_a_rest_a_slow_job_begins_one_task_and_a_fast_one_a_tenth_of_a_seconds() {
-        let rates = Rates::default();
-        for (rate, at_once) in [(0.001, 1), (5.0, 1), (10.0, 2), (1_000.0, 101)] {
-            assert_eq!(rates.allowance(JobId::generate(), rate, START), at_once, "{rate}");
-        }
-    }
-
-    #[test]
-    fn jobs_do_not_share_a_rate_and_a_job_at_rest_is_forgotten() {
-        let [busy, other] = [JobId::generate(), JobId::generate()];
-        let mut rates = Rates::default();
-        rates.begin(busy, 1.0, START);
-        assert_eq!((rates.allowance(busy, 1.0, START), rates.allowance(other, 1.0, START)), (0, 1));
-        rates.begin(other, 1.0, START + Duration::from_secs(9));
-        assert_eq!(rates.used_until.len(), 1);
-    }
-}
+mod tests;

@@ -9,17 +9,30 @@ pub const TASKS_MAX: u32 = 4_096;
 /// The fewest tasks a segment of a larger stage holds, so that rows stay few.
 const TASKS_MIN: u32 = 64;
 
-/// Into how many segments a stage is cut as long as they do not get too small: enough for several hosts to share.
-const SHARES: u32 = 64;
+/// The fewest that a segment of a small stage holds, which is cut finer so that every host finds some of it.
+const TASKS_FEWEST: u32 = 8;
 
-/// How many tasks each segment of a stage holds, the last one perhaps fewer.
-pub fn length_for(tasks: u32) -> u32 {
-    tasks.div_ceil(SHARES).clamp(TASKS_MIN, TASKS_MAX)
+/// Into how many segments a stage is cut as long as they do not get too small: enough for several hosts to share.
+const PIECES: u32 = 64;
+
+/// What whoever comes back soon for more takes at most, in tasks: that little is left to others of what is done so fast.
+const HASTY_TASKS_MAX: u32 = 1_024;
+
+/// How many tasks each segment of a stage holds, the last one perhaps fewer: so that there are twice as many segments as
+/// `lanes`, should each run on a host of its own, but not for the price of a row for a handful of tasks.
+pub fn length_for(tasks: u32, lanes: u32) -> u32 {
+    let length = tasks.div_ceil(PIECES).clamp(TASKS_MIN, TASKS_MAX);
+    match lanes.saturating_mul(2).min(PIECES) {
+        0 => length,
+        pieces => length.min(tasks.div_ceil(pieces).max(TASKS_FEWEST)),
+    }
 }
 
-/// How many segments of a stage of `tasks` keep so many lanes busy for a while.
-pub fn shares_for(lanes: u32, tasks: u32) -> u32 {
-    (2 * lanes).div_ceil(length_for(tasks))
+/// How many segments of so many tasks keep so many lanes busy for a while: two tasks for each, or `times` as many for
+/// whoever came back soon for more.
+pub fn count_for(lanes: u32, times: u32, length: u32) -> u32 {
+    let least = lanes.saturating_mul(2);
+    least.saturating_mul(times).min(HASTY_TASKS_MAX.max(least)).div_ceil(length)
 }
 
 /// Where a segment lies.
@@ -135,8 +148,30 @@ mod tests {
 
     #[test]
     fn segments_are_small_for_small_stages_and_never_too_large() {
-        assert_eq!(length_for(1), 64);
-        assert_eq!(length_for(5_000), 79);
-        assert_eq!(length_for(1_000_000), 4_096);
+        for (tasks, lanes, length) in [
+            (1, 8, 8),
+            (10, 8, 8),
+            (100, 8, 7 + 1),
+            (200, 8, 13),
+            (1_000, 8, 63),
+            (5_000, 8, 79),
+            (1_000, 256, 16),
+            (1_000_000, 1, 4_096),
+            (1_000_000, 1_024, 4_096),
+            (192, 0, 64),
+        ] {
+            assert_eq!(length_for(tasks, lanes), length, "{tasks} tasks, {lanes} lanes");
+        }
+    }
+
+    #[test]
+    fn a_claim_leaves_something_for_other_hosts_unless_all_is_done_at_once() {
+        let length = length_for(100, 8);
+        let segments = 100u32.div_ceil(length);
+        assert_eq!((segments, count_for(8, 1, length), count_for(2, 1, length)), (13, 2, 1));
+        assert!(4 * count_for(8, 1, length) <= segments, "four hosts find some");
+        assert_eq!(count_for(8, 4, length), 8);
+        assert_eq!(count_for(8, 1_000, 4_096), 1, "who is fast takes no more of what is large");
+        assert_eq!(count_for(1_024, 1, 8), 256);
     }
 }

@@ -150,7 +150,7 @@ mod tests {
         };
         let declared = vec![stage("a", 100, &[]), stage("none", 0, &[]), stage("b", 70, &["a", "none"])];
         let plan = Plan::new(declared, 1).unwrap();
-        StageGraph { total: plan.total().into(), stages: plan.stages().to_vec(), spans: plan.segments() }
+        StageGraph { total: plan.total().into(), stages: plan.stages().to_vec(), spans: plan.segments(0) }
     }
 
     fn damaged(damage: impl FnOnce(&mut StageGraph)) -> String {

@@ -7,6 +7,7 @@ use crate::clock::Clock;
 use crate::domain::ids::IncarnationId;
 use crate::domain::plan::Stage;
 use crate::domain::segment;
+use crate::domain::shares::{HeldLanes, LaneAsk, LaneGrant, LaneShares};
 use crate::domain::stage_order::StageOrder;
 use crate::domain::task::{Failure, FailureKind, Outcome, TaskOutput};
 use crate::domain::timestamp::Timestamp;
@@ -14,12 +15,16 @@ use crate::domain::worklist::{LeasedSegment, Start, Worklist};
 use crate::sandbox::{
     CallReport, Callable, GrantedDirectory, JobInput, KeyReader, Limits, PlanOutput, Surroundings, TaskInput, TaskSide,
 };
-use crate::store::{HeldInterval, OpenInterval, Store, StoreError};
+use crate::store::{Claim, Claimed, HeldInterval, OpenInterval, Store, StoreError};
 use futures::FutureExt as _;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::task::JoinSet;
 use tracing::warn;
+
+/// Whoever claims again within this span has run through what it claimed before.
+const SOON: Duration = Duration::from_millis(250);
 
 /// All that calls of one interval share.
 pub(super) struct ActiveInterval {
@@ -49,12 +54,22 @@ pub(super) struct Services {
 pub(super) struct Desk {
     /// The held segments.
     pub(super) worklist: Worklist,
-    /// Lanes that run or wait for the recorder.
-    pub(super) lanes: u32,
+    /// Lanes that run or wait for the recorder, and how many there may be.
+    pub(super) lanes: HeldLanes,
     /// Whether the store may have further segments to claim.
     pub(super) may_have_more: bool,
     /// Whether the interval has ended or passed to another host: nothing of it may be written any more.
     pub(super) is_over: bool,
+    /// When it claimed segments last, and for how many times the tasks that its lanes need.
+    claimed: Option<(Timestamp, u32)>,
+}
+
+impl Desk {
+    /// Notes that what was taken from the worklist is written.
+    pub(super) fn saved(&mut self) {
+        self.worklist.saved();
+        self.lanes.saved();
+    }
 }
 
 impl ActiveInterval {
@@ -89,7 +104,13 @@ impl ActiveInterval {
             store,
             checkpoints,
             directories,
-            desk: Mutex::new(Desk { worklist, lanes: 0, may_have_more: true, is_over: false }),
+            desk: Mutex::new(Desk {
+                worklist,
+                lanes: HeldLanes::default(),
+                may_have_more: true,
+                is_over: false,
+                claimed: None,
+            }),
             lanes: Mutex::default(),
             open,
             plugin,
@@ -105,18 +126,69 @@ impl ActiveInterval {
         self
     }
 
-    /// Takes in what a claim of at most [`Self::segments_max`] segments got.
-    pub(super) fn hold(&self, segments: Vec<LeasedSegment>) {
-        let may_have_more = segments.len() == self.segments_max() as usize;
-        let mut desk = self.desk();
-        desk.may_have_more = may_have_more;
-        segments.into_iter().for_each(|segment| desk.worklist.hold(segment));
+    /// Takes in the segments that came with the plan; all lanes came with them.
+    pub(super) fn hold_planned(&self, segments: Vec<LeasedSegment>) {
+        let lanes = if segments.is_empty() { 0 } else { self.lanes_max() };
+        self.hold(Claimed { lanes: LaneGrant { lanes, fair: lanes }, segments });
     }
 
-    /// How many segments keep its lanes busy for a while.
+    /// Takes in what a claim got.
+    pub(super) fn hold(&self, claimed: Claimed) {
+        let mut desk = self.desk();
+        desk.lanes.take(claimed.lanes);
+        desk.may_have_more = !claimed.segments.is_empty();
+        claimed.segments.into_iter().for_each(|segment| desk.worklist.hold(segment));
+    }
+
+    /// Asks for all lanes that the host could run, and for segments that keep them busy for a while. Whoever comes back
+    /// soon takes more, so that short tasks do not cost a claim for each handful.
+    pub(super) fn claim(&self, owner: IncarnationId, room: u32, now: Timestamp) -> Claim {
+        let mut desk = self.desk();
+        let times = match desk.claimed {
+            Some((at, times)) if now.since(at) < SOON => times.saturating_mul(2),
+            _ => 1,
+        };
+        desk.claimed = Some((now, times));
+        let wanted = self.lanes_max().min(desk.lanes.count().saturating_add(room));
+        let limit = segment::count_for(wanted, times, self.segment_length());
+        let lanes = desk.lanes.ask(self.lanes_max(), wanted);
+        Claim { owner, interval: self.open.id, reopened: self.open.reopened, lanes, limit, now }
+    }
+
+    /// Asks for lanes alone where the rows show that this would change something: others want some, or have left some.
+    pub(super) fn reconsider(
+        &self,
+        owner: IncarnationId,
+        shares: &LaneShares,
+        room: u32,
+        now: Timestamp,
+    ) -> Option<Claim> {
+        let mut desk = self.desk();
+        let startable = u32::try_from(desk.worklist.startable(now)).unwrap_or(u32::MAX);
+        let (max, count) = (self.lanes_max(), desk.lanes.count());
+        let could_use = if desk.may_have_more { max } else { startable };
+        let wanted = max.min(count.saturating_add(could_use.min(room)));
+        let ask = LaneAsk { max, in_use: desk.lanes.in_use(), wanted };
+        if desk.is_over || desk.worklist.is_at_rest() {
+            return None;
+        }
+        let granted = desk.lanes.granted();
+        if !shares.is_worth_asking(owner, ask, granted, now) {
+            desk.lanes.limit(shares.fair(owner, ask, now));
+            return None;
+        }
+        let lanes = desk.lanes.ask(max, wanted);
+        Some(Claim { owner, interval: self.open.id, reopened: self.open.reopened, lanes, limit: 0, now })
+    }
+
+    /// How many segments its planner takes, for all of its lanes.
     pub(super) fn segments_max(&self) -> u32 {
+        segment::count_for(self.lanes_max(), 1, self.segment_length())
+    }
+
+    fn segment_length(&self) -> u32 {
         let tasks = self.open.stages.iter().map(|stage| stage.tasks).max().unwrap_or(1);
-        segment::shares_for(self.lanes_max(), tasks)
+        segment::length_for(tasks, self.lanes_max())
     }
 
     pub(super) fn desk(&self) -> MutexGuard<'_, Desk> {
@@ -133,7 +205,7 @@ impl ActiveInterval {
         HeldInterval { id: self.open.id, reopened: Some(self.open.reopened) }
     }
 
-    /// How many lanes the job allows.
+    /// How many lanes the job allows, all hosts together.
     pub(super) fn lanes_max(&self) -> u32 {
         self.open.work.policy.max_parallel
     }
@@ -143,7 +215,7 @@ impl ActiveInterval {
         let desk = self.desk();
         let startable = u32::try_from(desk.worklist.startable(now)).unwrap_or(u32::MAX);
         // Lanes that run take up tasks, too, as they come free; at worst a new lane finds nothing and rests.
-        (desk.lanes, self.lanes_max().saturating_sub(desk.lanes).min(startable))
+        (desk.lanes.count(), desk.lanes.free().min(startable))
     }
 
     /// Lets go of an interval that has ended or passed to another host: running calls are dropped where they are.

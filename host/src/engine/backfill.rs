@@ -59,7 +59,7 @@ impl Backfiller {
         for Firing { interval, scheduled_at, .. } in fired {
             info!(job.id = %job.id, interval.id = %interval, backfill.id = %backfill.id,
                 "Backfill {} fired interval {interval} of job {} for {scheduled_at}", backfill.id, job.id);
-            self.executor.nudge();
+            self.executor.nudge_everywhere();
         }
         Ok(())
     }

@@ -5,11 +5,12 @@ use super::component::NotNow;
 use super::intake::{Intake, Intervals, lock};
 use super::tick::Tick;
 use crate::domain::ids::{IncarnationId, IntervalId, SegmentId};
+use crate::domain::shares::LaneShares;
 use crate::domain::timestamp::Timestamp;
-use crate::store::{Claim, HeldInterval, Store, StoreError};
+use crate::store::{Claim, Claimed, HeldInterval, Store, StoreError};
 use crate::wakeup::Wakeup;
 use async_trait::async_trait;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::task::{AbortHandle, JoinSet};
@@ -21,6 +22,13 @@ const INTERVALS_MAX: u32 = 256;
 
 /// How long an interval rests that could not begin.
 const REST_FOR: Duration = Duration::from_secs(1);
+
+/// How often the host looks what others have of the lanes of its intervals, and how long it waits before it asks again
+/// for lanes that it did not get.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// The same while it has lanes to give back: they come free one by one.
+const GIVE_BACK_EVERY: Duration = Duration::from_millis(50);
 
 /// How often what is held is compared with what the rows say.
 const COMPARE_EVERY: Duration = Duration::from_secs(10);
@@ -38,6 +46,8 @@ pub struct Executor {
     begun: Mutex<JoinSet<()>>,
     /// When it last compared what it holds with what the rows say; none where they are to be compared at once.
     compared_at: Mutex<Option<Timestamp>>,
+    /// When it last looked what others have of the lanes.
+    looked_at: Mutex<Option<Timestamp>>,
 }
 
 #[async_trait]
@@ -62,23 +72,28 @@ impl Tick for Executor {
                 }
             }
         }
-        match self.claim(&known, now).await {
+        let active: Vec<_> = lock(&self.intake.active).values().cloned().collect();
+        let room = self.intake.turnstile.room(&active);
+        let mut claims = self.reconsider(&active, room, now).await?;
+        claims.retain(|(interval, _)| known.iter().all(|known| known.open.id != interval.open.id));
+        claims.extend(known.into_iter().map(|interval| (Arc::clone(&interval), interval.claim(self.owner, room, now))));
+        match self.claim(&claims, now).await {
             // Nothing is given to the dead. The heartbeat renews the lease, or stops the host; until then there is
             // nothing to do here, however much others find to claim.
             Err(StoreError::LeaseLost(_)) => return Ok(None),
             claimed => has_taken |= claimed?,
         }
-        let active: Vec<_> = lock(&self.intake.active).values().cloned().collect();
+        self.reserve(&active, now).await?;
         let allowed_at = self.intake.fill_lanes(&active, now);
-        // Last: an interval that has just been loaded holds nothing before its first claim.
-        self.forget_finished();
+        self.forget_finished(&active);
         let held = active.iter().filter_map(|interval| interval.desk().worklist.next_retry_at()).filter(|at| *at > now);
         let waiting = self.store.next_wake_at().await?.filter(|at| *at > now);
+        let look_at = (!active.is_empty()).then(|| now + self.look_after(&active));
         if has_taken && [overdue, claimable.len()].contains(&(INTERVALS_MAX as usize)) {
             // There may be more than one tick takes up.
             self.wakeup.nudge();
         }
-        Ok(held.chain(waiting).chain(allowed_at).min())
+        Ok(held.chain(waiting).chain(allowed_at).chain(look_at).min())
     }
 }
 
@@ -106,6 +121,7 @@ impl Executor {
             resting: Arc::default(),
             begun: Mutex::default(),
             compared_at: Mutex::default(),
+            looked_at: Mutex::default(),
         }
     }
 
@@ -127,11 +143,19 @@ impl Executor {
         }
     }
 
-    fn forget_finished(&self) {
-        lock(&self.intake.active).retain(|_, interval| {
-            let desk = interval.desk();
-            !(desk.is_over || desk.lanes == 0 && desk.worklist.is_at_rest())
-        });
+    /// Forgets those of the intervals of which it holds nothing. One that has been loaded meanwhile is not among them: it
+    /// holds nothing before its first claim. Nor is one that waits for lanes.
+    fn forget_finished(&self, active: &[Arc<ActiveInterval>]) {
+        let mut all = lock(&self.intake.active);
+        let resting: BTreeSet<_> = lock(&self.resting).keys().copied().collect();
+        for interval in active {
+            let (id, desk) = (interval.open.id, interval.desk());
+            let is_idle = desk.lanes.count() == 0 && desk.worklist.is_at_rest() && !resting.contains(&id);
+            if (desk.is_over || is_idle) && all.get(&id).is_some_and(|known| Arc::ptr_eq(known, interval)) {
+                all.remove(&id);
+            }
+        }
+        drop(all);
         let mut begun = lock(&self.begun);
         while begun.try_join_next().is_some() {}
     }
@@ -177,27 +201,20 @@ impl Executor {
         list.insert(interval, lock(&self.begun).spawn_on(work, &self.intake.guests));
     }
 
-    /// Claims as many segments as keep the lanes busy for a while, for all in one commit; tells whether there were any.
-    async fn claim(&self, intervals: &[Arc<ActiveInterval>], now: Timestamp) -> Result<bool, StoreError> {
-        let claim = |interval: &Arc<ActiveInterval>| Claim {
-            owner: self.owner,
-            interval: interval.open.id,
-            reopened: interval.open.reopened,
-            limit: interval.segments_max(),
-            now,
-        };
-        let claims: Vec<_> = intervals.iter().map(claim).collect();
+    /// Claims for all in one commit; tells whether there were any segments, or any trouble.
+    async fn claim(&self, claims: &[(Arc<ActiveInterval>, Claim)], now: Timestamp) -> Result<bool, StoreError> {
         if claims.is_empty() {
             return Ok(false);
         }
+        let asks: Vec<_> = claims.iter().map(|(_, claim)| *claim).collect();
         // Where it fails it may have been done nevertheless.
-        let claimed = self.store.claim_segments(&claims).await.inspect_err(|_| *lock(&self.compared_at) = None)?;
+        let claimed = self.store.claim_segments(&asks).await.inspect_err(|_| *lock(&self.compared_at) = None)?;
         let mut has_taken = false;
-        for (interval, segments) in intervals.iter().zip(claimed) {
-            match segments {
-                Ok(segments) => {
-                    has_taken |= !segments.is_empty();
-                    interval.hold(segments);
+        for ((interval, claim), claimed) in claims.iter().zip(claimed) {
+            match claimed {
+                Ok(claimed) => {
+                    has_taken |= !claimed.segments.is_empty();
+                    self.take(interval, claim, claimed, now);
                 }
                 Err(error) => {
                     has_taken = true;
@@ -208,6 +225,59 @@ impl Executor {
             }
         }
         Ok(has_taken)
+    }
+
+    fn take(&self, interval: &ActiveInterval, claim: &Claim, claimed: Claimed, now: Timestamp) {
+        let lanes = claimed.lanes;
+        if claim.limit == 0 {
+            interval.desk().lanes.take(lanes);
+            if lanes.lanes <= claim.lanes.in_use {
+                // Others may take up what is given back.
+                self.wakeup.nudge_everywhere();
+            }
+            return;
+        }
+        if lanes.lanes == 0 {
+            lock(&self.resting).insert(interval.open.id, now + LOOK_EVERY);
+        }
+        interval.hold(claimed);
+    }
+
+    /// Looks now and then what others have of the lanes of its intervals, and answers with what to ask for.
+    async fn reconsider(
+        &self,
+        active: &[Arc<ActiveInterval>],
+        room: u32,
+        now: Timestamp,
+    ) -> Result<Vec<(Arc<ActiveInterval>, Claim)>, StoreError> {
+        let is_too_soon = |at: Timestamp| at <= now && now.since(at) < self.look_after(active);
+        if active.is_empty() || lock(&self.looked_at).is_some_and(is_too_soon) {
+            return Ok(Vec::new());
+        }
+        let ids: Vec<_> = active.iter().map(|interval| interval.open.id).collect();
+        let shares: BTreeMap<_, _> = self.store.lane_shares(&ids).await?.into_iter().collect();
+        *lock(&self.looked_at) = Some(now);
+        let none = LaneShares::default();
+        let reconsidered = active.iter().filter_map(|interval| {
+            let shares = shares.get(&interval.open.id).unwrap_or(&none);
+            Some((Arc::clone(interval), interval.reconsider(self.owner, shares, room, now)?))
+        });
+        Ok(reconsidered.collect())
+    }
+
+    fn look_after(&self, active: &[Arc<ActiveInterval>]) -> Duration {
+        let has_surplus = active.iter().any(|interval| interval.desk().lanes.has_surplus());
+        if has_surplus { GIVE_BACK_EVERY } else { LOOK_EVERY }
+    }
+
+    /// Reserves what lanes that could start need of the rates of their jobs; most jobs have none.
+    async fn reserve(&self, active: &[Arc<ActiveInterval>], now: Timestamp) -> Result<(), StoreError> {
+        let asks = self.intake.turnstile.to_reserve(active, now);
+        if !asks.is_empty() {
+            let grants = self.store.reserve_rates(&asks, now).await?;
+            self.intake.turnstile.reserved(&asks, &grants, now);
+        }
+        Ok(())
     }
 
     /// Intervals for which there is no use in claiming now: they have enough, or are beginning, or could not.
@@ -280,5 +350,5 @@ impl Executor {
 fn has_enough(interval: &ActiveInterval, now: Timestamp) -> bool {
     let desk = interval.desk();
     // While a suspect runs nothing else would: segments are of more use to other hosts.
-    desk.is_over || desk.worklist.runs_suspect() || desk.worklist.startable(now) >= interval.lanes_max() as usize
+    desk.is_over || desk.worklist.runs_suspect() || desk.worklist.startable(now) >= desk.lanes.usable().max(1) as usize
 }

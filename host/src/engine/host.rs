@@ -214,7 +214,7 @@ impl Works {
         };
         let intake = Intake {
             loader: Arc::new(loader),
-            planner: Planner { plans, clock: Arc::clone(clock) },
+            planner: Planner { plans, clock: Arc::clone(clock), executor: executor.clone() },
             recorder,
             turnstile,
             guests: guests.clone(),

@@ -53,7 +53,7 @@ impl Intake {
     pub(super) fn fill_lanes(&self, active: &[Arc<ActiveInterval>], now: Timestamp) -> Option<Timestamp> {
         let (shares, allowed_at) = self.turnstile.share_out(active, now);
         for (interval, share) in active.iter().zip(shares).filter(|(_, share)| *share > 0) {
-            interval.desk().lanes += share;
+            interval.desk().lanes.start(share);
             let mut lanes = interval.lanes();
             while lanes.try_join_next().is_some() {}
             for _ in 0..share {

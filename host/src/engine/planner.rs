@@ -10,6 +10,7 @@ use crate::domain::plan::Plan;
 use crate::domain::task::{Failure, FailureKind, Outcome};
 use crate::sandbox::PlanOutput;
 use crate::store::{MadePlan, PlanRecord, Planned, StoreError};
+use crate::wakeup::Wakeup;
 use std::sync::Arc;
 use tracing::{info, warn};
 
@@ -18,6 +19,7 @@ use tracing::{info, warn};
 pub(super) struct Planner {
     pub(super) plans: PlanExchange,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) executor: Wakeup,
 }
 
 impl Planner {
@@ -60,11 +62,16 @@ impl Planner {
     ) -> Result<Option<ActiveInterval>, StoreError> {
         let (id, job, total) = (interval.open.id, interval.open.job, plan.total());
         let interval = interval.with_stages(plan.stages().to_vec());
-        let made = MadePlan { interval: id, plan, record, segments_max: interval.segments_max() };
+        let (lanes, segments_max) = (interval.lanes_max(), interval.segments_max());
+        let count = plan.segments(lanes).len();
+        let made = MadePlan { interval: id, plan, record, lanes, segments_max };
         let Some(Planned { recorded, segments }) = self.plans.record(made).await? else { return Ok(None) };
+        if segments.len() < count {
+            self.executor.nudge_everywhere();
+        }
         info!(interval.id = %id, job.id = %job, tasks = total, "Interval {id} of job {job} has {total} tasks");
         announce(&recorded);
-        interval.hold(segments);
+        interval.hold_planned(segments);
         Ok(recorded.ended.is_empty().then_some(interval))
     }
 }

@@ -2,7 +2,7 @@
 
 use super::active::ActiveInterval;
 use super::trust::SharedTrust;
-use super::turnstile::{Pass, Turnstile};
+use super::turnstile::{Pass, Right, Turnstile};
 use crate::clock::Clock;
 use crate::domain::ids::{IncarnationId, IntervalId};
 use crate::domain::interval::IntervalState;
@@ -142,12 +142,14 @@ impl Recorder {
         let may_begin = !self.stop.is_cancelled() && self.trust.holds();
         let mut round = Round::default();
         for Ask { interval, ended, reply } in asks.drain(..) {
+            let ended_one = ended.is_some();
             if let Some(attempt) = ended {
                 round.settle(&interval, attempt, now);
             }
-            let next = if may_begin { self.admit(&mut round, &interval, now) } else { None };
+            let right = if ended_one { Right::ToAsk } else { Right::Granted };
+            let next = if may_begin { self.admit(&mut round, &interval, right, now) } else { None };
             if next.is_none() {
-                interval.desk().lanes -= 1;
+                interval.desk().lanes.end_one();
             }
             if round.known.insert(interval.open.id) {
                 round.intervals.push(Arc::clone(&interval));
@@ -163,19 +165,23 @@ impl Recorder {
     }
 
     /// Picks the next task of an interval if its lane may begin one now.
-    fn admit(&mut self, round: &mut Round, interval: &Arc<ActiveInterval>, now: Timestamp) -> Option<Start> {
-        let lanes = interval.desk().lanes;
-        let next = match self.turnstile.ask(interval, lanes, now) {
-            Pass::Granted => self.pick(interval, now),
-            Pass::Taken | Pass::TooSoon => {
-                round.has_refused = true;
-                None
+    fn admit(
+        &mut self,
+        round: &mut Round,
+        interval: &Arc<ActiveInterval>,
+        right: Right,
+        now: Timestamp,
+    ) -> Option<Start> {
+        let pass = self.turnstile.ask(interval, right, now);
+        if pass == Pass::Granted {
+            let next = self.pick(interval, now);
+            if next.is_some() {
+                self.turnstile.note_begun(interval, right);
             }
-        };
-        if next.is_some() {
-            self.turnstile.note_begun(interval, now);
+            return next;
         }
-        next
+        round.has_refused = true;
+        None
     }
 
     /// Picks the next task of an interval; a suspect when it is the turn of one.
@@ -195,7 +201,7 @@ impl Recorder {
         let recorded = self.commit(&mut round).await;
         announce(&recorded);
         for interval in &round.intervals {
-            interval.desk().worklist.saved();
+            interval.desk().saved();
             if recorded.ended.iter().any(|(ended, ..)| *ended == interval.open.id) {
                 // Tasks may run where it was cut short.
                 interval.abandon();
@@ -213,6 +219,9 @@ impl Recorder {
         if has_ended || may_begin_more || wants_more {
             self.executor.nudge();
         }
+        if recorded.has_opened {
+            self.executor.nudge_everywhere();
+        }
     }
 }
 
@@ -221,7 +230,7 @@ impl Round {
     pub(super) fn let_go(&mut self, lost: &[IntervalId]) {
         for reply in &mut self.replies {
             if lost.contains(&reply.interval.open.id) && reply.next.take().is_some() {
-                reply.interval.desk().lanes -= 1;
+                reply.interval.desk().lanes.end_one();
             }
         }
         for interval in &self.intervals {
@@ -310,7 +319,7 @@ pub(super) fn announce(recorded: &Recorded) {
 /// Whether an interval is running out of tasks to begin while the store may have more.
 fn wants_more(interval: &ActiveInterval, now: Timestamp) -> bool {
     let mut desk = interval.desk();
-    let is_low = desk.worklist.startable(now) < interval.lanes_max() as usize;
+    let is_low = desk.worklist.startable(now) < desk.lanes.usable() as usize;
     let wants_more = is_low && desk.may_have_more;
     if wants_more {
         // The executor's claim sets it again; until then one nudge is enough.

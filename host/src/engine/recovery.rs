@@ -67,7 +67,7 @@ impl Recovery {
                 }
                 recovered => recovered?,
             }
-            self.executor.nudge();
+            self.executor.nudge_everywhere();
         }
         for (interval, job) in self.store.stalled_intervals().await? {
             let fault = fallback::fault(&*self.store, interval).await?;
@@ -76,7 +76,7 @@ impl Recovery {
                     .to_owned()
             });
             self.abandon(interval, job, &fault, true, now).await?;
-            self.executor.nudge();
+            self.executor.nudge_everywhere();
         }
         self.status.note_recovery_check(now);
         Ok(())

@@ -52,7 +52,7 @@ impl Tick for Scheduler {
             let fired: Vec<_> = decisions.iter().zip(fired).filter_map(|(one, fired)| fired.then_some(one)).collect();
             fired.iter().for_each(|decision| announce(decision));
             if fired.iter().any(|decision| !decision.verdict.runs.is_empty()) {
-                self.executor.nudge();
+                self.executor.nudge_everywhere();
             }
         }
         self.store.next_fire_at().await

@@ -20,13 +20,15 @@ pub use sqlite::SqliteStore;
 
 use crate::domain::backfill::{Backfill, History};
 use crate::domain::digest::Digest;
+use crate::domain::hint::Hint;
 use crate::domain::ids::{BackfillId, IncarnationId, IntervalId, JobId, SegmentId, TaskIndex};
 use crate::domain::job::Job;
 use crate::domain::key_quota::KeyUsage;
+use crate::domain::rate::{RateAsk, RateGrant};
+use crate::domain::shares::LaneShares;
 use crate::domain::stage_graph::StageGraph;
 use crate::domain::task::Failure;
 use crate::domain::timestamp::Timestamp;
-use crate::domain::worklist::LeasedSegment;
 use async_trait::async_trait;
 use std::collections::BTreeMap;
 
@@ -144,7 +146,7 @@ pub trait Store: Send + Sync {
     async fn open_interval(&self, interval: IntervalId) -> Result<Option<OpenInterval>>;
 
     /// Records plans, what they wrote and their segments, in one transaction; intervals without tasks end with it. The
-    /// first free segments are the owner's at once, unless it is dead.
+    /// first free segments, and the lanes for them, are the owner's at once, unless it is dead.
     ///
     /// Answers in their order: none where the owner no longer holds the interval, of which nothing is written then.
     async fn record_plans(
@@ -183,10 +185,19 @@ pub trait Store: Send + Sync {
     /// When the next waiting segment or plan is due, or an interval is overdue.
     async fn next_wake_at(&self) -> Result<Option<Timestamp>>;
 
-    /// Takes free segments, and waiting ones that are due, for many intervals in one transaction, and answers in their
-    /// order. Where an interval's segments are `Unreadable`, none of them is taken. `LeaseLost` where the owner is dead:
-    /// what it is not given is not there for it.
-    async fn claim_segments(&self, claims: &[Claim]) -> Result<Vec<Result<Vec<LeasedSegment>>>>;
+    /// Settles how many lanes of each interval the owner may run, and takes as many free segments, and waiting ones that
+    /// are due, as these keep busy: for many intervals in one transaction. Answers in their order. Where an interval's
+    /// rows are `Unreadable`, nothing of it is taken. `LeaseLost` where the owner is dead.
+    ///
+    /// All hosts together never have more lanes of an interval than it allows; those of a host that holds no segment of
+    /// it are free.
+    async fn claim_segments(&self, claims: &[Claim]) -> Result<Vec<Result<Claimed>>>;
+
+    /// What each host has of the lanes of intervals; those that nobody works on are left out.
+    async fn lane_shares(&self, intervals: &[IntervalId]) -> Result<Vec<(IntervalId, LaneShares)>>;
+
+    /// Reserves of the rates of jobs, one ask for each job at most, for all hosts together; answers in their order.
+    async fn reserve_rates(&self, asks: &[RateAsk], now: Timestamp) -> Result<Vec<RateGrant>>;
 
     /// Writes what has gathered: all of it, or nothing and `LeaseLost` where one of the segments is no longer held, or
     /// where a task's interval has no segment in the batch. `KeysOverQuota` where tasks wrote more to keys than their
@@ -313,6 +324,13 @@ pub trait Store: Send + Sync {
 
     /// Removes incarnations that were dead before an instant and hold nothing.
     async fn remove_dead_incarnations(&self, dead_before: Timestamp) -> Result<u64>;
+
+    /// Tells other hosts that it is worth looking at the rows now. Nothing may depend on it: a hint can be lost.
+    async fn hint(&self, hints: &[Hint]) -> Result<()>;
+
+    /// Waits for what other hosts tell. All hints where some may have been missed, as at the first call and at the first
+    /// after an error. For one caller at a time.
+    async fn hinted(&self) -> Result<Vec<Hint>>;
 
     /// Gives up to so many free pages back to the file system, keeps the log of writes from growing for ever, and tells
     /// what is left.

@@ -8,6 +8,7 @@ use crate::domain::job::{Counts, Job, WorkSpec};
 use crate::domain::plan::{Plan, Stage};
 use crate::domain::recovery::Casualty;
 use crate::domain::rules::QUEUE_MAX;
+use crate::domain::shares::{LaneAsk, LaneGrant};
 use crate::domain::task::{Event, Failure, KeyWrites, LogLine};
 use crate::domain::timestamp::Timestamp;
 use crate::domain::worklist::{LeasedSegment, SegmentUpdate};
@@ -121,7 +122,7 @@ pub struct OpenInterval {
     pub stages: Vec<Stage>,
 }
 
-/// A wish for segments.
+/// A wish for lanes of an interval, and for segments that keep them busy.
 #[derive(Debug, Clone, Copy)]
 pub struct Claim {
     /// Who will own them.
@@ -130,10 +131,21 @@ pub struct Claim {
     pub interval: IntervalId,
     /// How often that had been reopened when the owner took it up: it gets nothing of a later life.
     pub reopened: u32,
-    /// At most this many.
+    /// How many lanes.
+    pub lanes: LaneAsk,
+    /// At most this many segments, if all lanes that are wanted are granted.
     pub limit: u32,
     /// Waiting segments that are due by now are claimable.
     pub now: Timestamp,
+}
+
+/// What a claim got.
+#[derive(Debug, Default)]
+pub struct Claimed {
+    /// The lanes that the owner may run from now on; none of an interval that does not run.
+    pub lanes: LaneGrant,
+    /// The segments that are the owner's from now on, in order.
+    pub segments: Vec<LeasedSegment>,
 }
 
 /// All that one commit of the recorder holds.
@@ -208,6 +220,8 @@ pub struct MadePlan {
     pub plan: Plan,
     /// What the plan leaves.
     pub record: PlanRecord,
+    /// For how many lanes its segments are cut; its maker has them all, if it claims segments.
+    pub lanes: u32,
     /// How many segments its maker claims with it, at most.
     pub segments_max: u32,
 }

@@ -70,6 +70,10 @@ impl Oracle {
         let interval = self.names.number('i', &start.interval);
         let row = self.rows.called(&start.interval, start.index.map_or(-1, i64::from));
         let task = (interval, start.index);
+        self.has_gone_back |= start.has_gone_back;
+        if let (Some(row), Some(_)) = (&row, start.index) {
+            *self.begun_of.entry(row.job_id.clone()).or_default() += 1;
+        }
         let earlier = self.calls_of.get(&task).cloned().unwrap_or_default();
         let mut attempt = start.attempt;
         let life = row.as_ref().map_or(0, |row| row.reopened);

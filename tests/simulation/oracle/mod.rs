@@ -11,6 +11,7 @@ mod ending;
 mod firings;
 mod intervals;
 mod keeping;
+mod rates;
 mod rows;
 mod segments;
 mod stale;
@@ -55,6 +56,10 @@ pub(crate) struct Oracle {
     removed: BTreeSet<usize>,
     segments: BTreeMap<(usize, i64), SegmentSeen>,
     flights: Flights,
+    /// How many calls of tasks of each job there were.
+    begun_of: BTreeMap<String, i64>,
+    /// Whether the clocks were ever set back.
+    has_gone_back: bool,
     checkpoints: BTreeMap<(usize, u32), Saved>,
     /// `MAX_RECOVERY_ATTEMPTS`.
     attempts_max: u32,
@@ -86,6 +91,8 @@ pub(crate) struct JobSeen {
     pub(crate) grid: Grid,
     pub(crate) created_at: i64,
     pub(crate) max_parallel: u32,
+    /// How many of its tasks may begin each second.
+    pub(crate) rate: Option<f64>,
     pub(crate) max_attempts: u32,
     pub(crate) when_open: WhenOpen,
     /// How many ended intervals are kept at least, and whether some go by their age.
@@ -163,6 +170,8 @@ impl Oracle {
             removed: BTreeSet::new(),
             segments: BTreeMap::new(),
             flights: Flights::default(),
+            begun_of: BTreeMap::new(),
+            has_gone_back: false,
             checkpoints: BTreeMap::new(),
             attempts_max: 0,
             recovers: true,
@@ -250,6 +259,7 @@ impl Oracle {
         self.check_overlaps(&snapshot);
         let live: Vec<&IntervalRow> = snapshot.intervals.iter().filter(|row| is_live(self, row)).collect();
         self.check_segments(&snapshot, &live);
+        self.check_rates(&snapshot);
         self.check_tasks(&snapshot);
         self.check_effects(&snapshot, &live);
         for row in &live {

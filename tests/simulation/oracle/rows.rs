@@ -28,6 +28,8 @@ pub(super) struct Snapshot {
     pub(super) outputs: Vec<LeftRow>,
     pub(super) logs: Vec<LeftRow>,
     pub(super) events: Vec<LeftRow>,
+    /// Up to when the rates of jobs are used up, in ns.
+    pub(super) rates: Vec<(String, i64)>,
     /// Keys and their values.
     pub(super) keys: Vec<(String, String)>,
 }
@@ -151,12 +153,14 @@ const SNAPSHOT: &str = "with live as materialized (\
         'text', message)) from logs where interval_id in live), \
       'events', (select json_group_array(json_object('interval_id', interval_id, 'task_index', task_index, \
         'text', body)) from events where interval_id in live), \
+      'rates', (select json_group_array(json_array(job_id, used_until)) from rates), \
       'keys', (select json_group_array(json_array(key, cast(value as text))) from keys))";
 
 /// All that rows say of a task that is about to be called.
 #[derive(Debug, FromRow)]
 pub(super) struct CalledRow {
     pub(super) state: String,
+    pub(super) job_id: String,
     pub(super) digest: Option<String>,
     pub(super) is_tracked: bool,
     pub(super) reopened: i64,
@@ -241,7 +245,7 @@ impl Rows {
     pub(super) fn called(&mut self, interval: &str, index: i64) -> Option<CalledRow> {
         let _context = self.threads.enter();
         let row = sqlx::query_as(
-            "select i.state, i.digest, is_tracked, reopened, plan_attempts, s.owner, first_index, done, s.failed, running, \
+            "select i.state, i.job_id, i.digest, is_tracked, reopened, plan_attempts, s.owner, first_index, done, s.failed, running, \
              attempts, retry_at from intervals i \
              left join segments s on s.interval_id = i.id and first_index <= ?2 and first_index + length > ?2 \
              left join tasks t on t.interval_id = i.id and t.task_index = ?2 where i.id = ?1",

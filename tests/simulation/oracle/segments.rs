@@ -27,7 +27,7 @@ impl Oracle {
     pub(super) fn check_segments(&mut self, snapshot: &Snapshot, live: &[&IntervalRow]) {
         let known: BTreeMap<&str, &IntervalRow> = live.iter().map(|row| (row.id.as_str(), *row)).collect();
         let mut sums: BTreeMap<&str, Sums> = BTreeMap::new();
-        let mut running: BTreeMap<(&str, String), i64> = BTreeMap::new();
+        let mut running: BTreeMap<&str, i64> = BTreeMap::new();
         for segment in &snapshot.segments {
             let Some((id, interval)) = known.get_key_value(segment.interval_id.as_str()) else { continue };
             self.check_segment(snapshot, interval, segment);
@@ -40,18 +40,18 @@ impl Oracle {
             }
             sums.add(segment);
             // Without tracking rows are only written now and then.
-            if let Some(owner) = segment.owner.as_ref().filter(|_| interval.is_tracked) {
-                *running.entry((id, owner.clone())).or_default() += segment.running_count;
+            if interval.is_tracked {
+                *running.entry(id).or_default() += segment.running_count;
             }
         }
         for (id, sums) in &sums {
             self.check_sums(known[id], sums);
         }
-        for ((id, owner), running) in running {
+        for (id, running) in running {
             let max_parallel = self.jobs.get(&known[id].job_id).map_or(0, |job| i64::from(job.max_parallel));
             if running > max_parallel {
-                let text = format!("{running} tasks of interval {id} run on {owner}, {max_parallel} may");
-                self.blame("promise 2", text);
+                let text = format!("{running} tasks of interval {id} run on all hosts, {max_parallel} may");
+                self.blame("max_parallel holds", text);
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use super::raw;
 use crate::hands::Hands;
-use crate::world::{START, at, manual_job, tasks_only};
+use crate::world::{A_LANE, START, at, manual_job, tasks_only};
 use latchwork::domain::ids::TaskIndex;
 use latchwork::domain::worklist::Retry;
 use latchwork::store::{Claim, StoreError};
@@ -27,9 +27,9 @@ async fn claims_at_the_same_time_share_the_segments_without_overlap() {
     for number in 0..8 {
         let (store, owner) = (std::sync::Arc::clone(&world.store), world.host(&format!("host {number}"), START).await);
         claims.spawn(async move {
-            let claim = Claim { owner, interval, reopened: 0, limit: 5, now: START };
+            let claim = Claim { owner, interval, reopened: 0, lanes: A_LANE, limit: 5, now: START };
             let claimed = store.claim_segments(&[claim]).await.unwrap().pop().unwrap();
-            claimed.unwrap().iter().map(|segment| segment.span.number).collect::<Vec<_>>()
+            claimed.unwrap().segments.iter().map(|segment| segment.span.number).collect::<Vec<_>>()
         });
     }
     let mut claimed = claims.join_all().await.concat();
@@ -48,7 +48,7 @@ async fn a_claim_hands_over_the_segment_as_it_is_and_a_larger_epoch_each_time() 
     hands.record(&world).await.unwrap();
     world.end_incarnation(owner, START).await.unwrap();
     let heir = world.host("b", START).await;
-    let claim = Claim { owner: heir, interval, reopened: 0, limit: 9, now: START };
+    let claim = Claim { owner: heir, interval, reopened: 0, lanes: A_LANE, limit: 9, now: START };
     let segments = world.claim_segments(claim).await.unwrap();
     let last = &segments[1];
     assert_eq!((last.span.number, last.span.stage, last.span.first, last.span.length, last.epoch), (1, 0, 64, 6, 2));
@@ -72,7 +72,7 @@ async fn a_segment_that_waits_for_a_retry_is_claimable_when_that_is_due() {
     assert!(world.claimable_intervals(at(9), &[], 9).await.unwrap().is_empty());
     assert!(world.claim(owner, interval, at(9), 9).await.is_empty());
     assert_eq!(world.claimable_intervals(at(10), &[], 9).await.unwrap(), [interval]);
-    let claim = Claim { owner, interval, reopened: 0, limit: 9, now: at(10) };
+    let claim = Claim { owner, interval, reopened: 0, lanes: A_LANE, limit: 9, now: at(10) };
     let segments = world.claim_segments(claim).await.unwrap();
     assert_eq!(segments[0].retries, [(TaskIndex(1), Retry { attempts: 1, due_at: at(10) })].into());
     assert_eq!(world.next_wake_at().await.unwrap(), None);
@@ -129,7 +129,7 @@ async fn the_dead_claim_nothing() {
     let interval = world.interval_of(living, 8).await;
     let pending = world.fire_job(world.keep(manual_job()).await, START).await;
     for owner in [dead, expired] {
-        let claim = Claim { owner, interval, reopened: 0, limit: 9, now: at(30) };
+        let claim = Claim { owner, interval, reopened: 0, lanes: A_LANE, limit: 9, now: at(30) };
         assert!(matches!(world.claim_segments(claim).await, Err(StoreError::LeaseLost(lost)) if lost == owner));
         assert!(world.claim_pending(owner, at(30), 9).await.unwrap().is_empty());
     }
@@ -145,9 +145,17 @@ async fn claims_that_share_a_commit_are_answered_in_their_order_and_a_damaged_in
         (world.interval_of(owner, 70).await, world.interval_of(owner, 1).await, world.interval_of(owner, 1).await);
     let damage = sqlx::query("update segments set done = $1 where interval_id = $2").bind(vec![0xff_u8, 0xff]);
     damage.bind(damaged.to_string()).execute(&mut raw(&world).await).await.unwrap();
-    let claims = [sound, damaged, other].map(|interval| Claim { owner, interval, reopened: 0, limit: 9, now: START });
+    let claims = [sound, damaged, other].map(|interval| Claim {
+        owner,
+        interval,
+        reopened: 0,
+        lanes: A_LANE,
+        limit: 9,
+        now: START,
+    });
     let claimed = world.store.claim_segments(&claims).await.unwrap();
-    let counts: Vec<_> = claimed.iter().map(|segments| segments.as_ref().map(Vec::len).ok()).collect();
+    let counts: Vec<_> =
+        claimed.iter().map(|claimed| claimed.as_ref().map(|claimed| claimed.segments.len()).ok()).collect();
     assert_eq!(counts, [Some(2), None, Some(1)]);
     assert!(matches!(claimed[1], Err(StoreError::Unreadable { .. })));
     assert_eq!(world.claimable_intervals(START, &[], 9).await.unwrap(), [damaged], "none of its segments was taken");

@@ -7,8 +7,10 @@ use crate::world::{START, World, at, every, job_on, manual_job, tasks_only};
 use futures::future::{join, join_all};
 use latchwork::domain::ids::{IncarnationId, IntervalId, TaskIndex};
 use latchwork::domain::interval::IntervalState;
+use latchwork::domain::shares::LaneAsk;
 use latchwork::domain::task::Event;
-use latchwork::store::{Cancellation, Incarnation, StoreError};
+use latchwork::store::{Cancellation, Claim, Incarnation, StoreError};
+use std::time::Duration;
 
 /// How often each instant comes.
 const ROUNDS: u64 = 12;
@@ -234,5 +236,33 @@ async fn one_wish_that_comes_to_several_hosts_starts_one_interval() {
             started.unwrap();
         }
         assert_eq!(world.intervals_of(job, 99).await.unwrap().len() as u64, round);
+    }
+}
+
+#[tokio::test]
+async fn hosts_that_ask_for_lanes_at_once_never_get_more_than_there_are() {
+    let world = new_world().await;
+    let hosts: [_; 6] = hosts(&world).await;
+    for round in 0..ROUNDS {
+        let interval = world.interval_of(hosts[0], 6 * SEGMENT).await;
+        let mut lanes = [0; 6];
+        for turn in 0..6 {
+            let now = at(round) + Duration::from_millis(400 * turn);
+            let claims = hosts.iter().zip(&mut lanes).map(|(owner, lanes)| async {
+                // Half of its tasks have ended.
+                let ask = LaneAsk { max: 8, in_use: *lanes / 2, wanted: 8 };
+                let claim = Claim { owner: *owner, interval, reopened: 0, lanes: ask, limit: 1, now };
+                *lanes = world.claim_lanes(claim).await.unwrap().lanes.lanes;
+            });
+            join_all(claims).await;
+            let mut shown = [0; 6];
+            for (owner, shown) in hosts.iter().zip(&mut shown) {
+                let is_holder = world.held_segments(*owner).await.unwrap().iter().any(|held| held.interval == interval);
+                *shown = if is_holder { lanes[hosts.iter().position(|host| host == owner).unwrap()] } else { 0 };
+            }
+            assert!(shown.iter().sum::<u32>() <= 8, "round {round}, turn {turn}: {shown:?}");
+        }
+        assert_eq!(lanes.iter().sum::<u32>(), 8, "round {round}: none is left unused: {lanes:?}");
+        assert!(lanes.iter().all(|lanes| (1..=2).contains(lanes)), "round {round}: {lanes:?}");
     }
 }

@@ -94,7 +94,7 @@ async fn the_shape_of_an_interval_is_told_from_its_plan_to_its_end() {
     let plan = stages(&[("fetch", 100, &[]), ("merge", 7, &["fetch"])]);
     world.plan(owner, interval, &plan).await;
     let graph = world.stage_graph(interval).await.unwrap().expect("it has a plan");
-    assert_eq!((graph.total, &graph.stages[..], &graph.spans), (107, plan.stages(), &plan.segments()));
+    assert_eq!((graph.total, &graph.stages[..], &graph.spans), (107, plan.stages(), &plan.segments(0)));
     assert_eq!(graph.check(), Ok(()));
     world.abandon(interval, "enough", None, at(1)).await.unwrap();
     assert_eq!(world.stage_graph(interval).await.unwrap(), None);

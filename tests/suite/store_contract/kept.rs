@@ -2,7 +2,7 @@
 
 use super::is_lease_lost;
 use crate::hands::Hands;
-use crate::world::{START, World, at, manual_job, tasks_only};
+use crate::world::{A_LANE, START, World, at, manual_job, tasks_only};
 use latchwork::domain::ids::{IncarnationId, IntervalId, JobId, TaskIndex};
 use latchwork::domain::key_quota::{KeyUsage, OverQuota};
 use latchwork::domain::task::{Event, KeyWrites};
@@ -18,7 +18,7 @@ async fn checkpoint(world: &World, interval: IntervalId, index: u32) -> Option<V
 
 /// The tasks of which a claim says that an earlier attempt saved something.
 async fn marked(world: &World, owner: IncarnationId, interval: IntervalId) -> Vec<u32> {
-    let claim = Claim { owner, interval, reopened: 0, limit: 9, now: at(9) };
+    let claim = Claim { owner, interval, reopened: 0, lanes: A_LANE, limit: 9, now: at(9) };
     let segments = world.claim_segments(claim).await.unwrap();
     segments.iter().flat_map(|segment| segment.checkpoints.iter().map(|index| index.0)).collect()
 }

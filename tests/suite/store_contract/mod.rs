@@ -21,9 +21,11 @@ mod operations;
 mod planning;
 mod plugins;
 mod queue;
+mod rates;
 mod record;
 mod recovery;
 mod retry;
+mod shares;
 mod upgrade;
 mod views;
 

@@ -2,7 +2,7 @@
 
 use super::is_lease_lost;
 use crate::hands::failure;
-use crate::world::{START, World, at, manual_job, no_writes, stages, tasks_only};
+use crate::world::{A_LANE, START, World, at, manual_job, no_writes, stages, tasks_only};
 use latchwork::domain::ids::{IncarnationId, IntervalId, JobId};
 use latchwork::domain::interval::IntervalState;
 use latchwork::domain::plan::Plan;
@@ -148,7 +148,7 @@ async fn only_who_claimed_a_plan_records_it_and_only_once() {
 }
 
 fn made(interval: IntervalId, plan: Plan, segments_max: u32) -> MadePlan {
-    MadePlan { interval, plan, record: no_writes(), segments_max }
+    MadePlan { interval, plan, record: no_writes(), lanes: 0, segments_max }
 }
 
 #[tokio::test]
@@ -172,7 +172,7 @@ async fn the_maker_of_a_plan_holds_its_first_segments_at_once() {
     let world = super::new_world().await;
     let (owner, _, interval) = claimed(&world).await;
     let plan = stages(&[("fetch", 130, &[]), ("merge", 70, &["fetch"]), ("notes", 70, &[])]);
-    let spans = plan.segments();
+    let spans = plan.segments(0);
     let planned = world.record_plans(owner, &[made(interval, plan, 4)], at(2)).await.unwrap();
     let planned = planned.into_iter().next().flatten().unwrap();
     let numbers: Vec<u32> = planned.segments.iter().map(|segment| segment.span.number).collect();
@@ -183,7 +183,7 @@ async fn the_maker_of_a_plan_holds_its_first_segments_at_once() {
 
     world.end_incarnation(owner, at(3)).await.unwrap();
     let heir = world.host("b", at(3)).await;
-    let claim = Claim { owner: heir, interval, reopened: 0, limit: 1, now: at(3) };
+    let claim = Claim { owner: heir, interval, reopened: 0, lanes: A_LANE, limit: 1, now: at(3) };
     assert_eq!(world.claim_segments(claim).await.unwrap()[0].epoch, 2, "the first lease counted");
 }
 

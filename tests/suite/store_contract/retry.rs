@@ -2,7 +2,7 @@
 
 use super::is_lease_lost;
 use crate::hands::Hands;
-use crate::world::{START, World, at, firing, manual_job, stages, tasks_only};
+use crate::world::{A_LANE, START, World, at, firing, manual_job, stages, tasks_only};
 use latchwork::domain::ids::{IncarnationId, IntervalId, TaskIndex};
 use latchwork::domain::interval::{IntervalState, Origin};
 use latchwork::domain::reopening::NotRetried;
@@ -104,7 +104,7 @@ async fn whoever_worked_on_the_earlier_life_can_neither_claim_nor_record() {
     assert_eq!(world.ended_among(&held(Some(0))).await.unwrap(), [interval]);
     assert!(world.ended_among(&held(Some(1))).await.unwrap().is_empty());
     assert!(world.ended_among(&held(None)).await.unwrap().is_empty(), "it is just being taken up");
-    let claim = latchwork::store::Claim { owner, interval, reopened: 0, limit: 9, now: at(2) };
+    let claim = latchwork::store::Claim { owner, interval, reopened: 0, lanes: A_LANE, limit: 9, now: at(2) };
     assert!(world.claim_segments(claim).await.unwrap().is_empty());
 
     // The same incarnation holds the segment again, by another claim.

@@ -1,5 +1,6 @@
 //! Opens the database, which other hosts may have open, too.
 
+use super::hints::Ear;
 use super::{PostgresStore, migrations};
 use crate::store::{Result, StoreError};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -26,9 +27,9 @@ impl PostgresStore {
             .after_connect(|connection, _| {
                 Box::pin(async move { sqlx::query(SESSION).execute(connection).await.map(|_| ()) })
             })
-            .connect_with(options)
+            .connect_with(options.clone())
             .await?;
-        Ok(Self { writer: pool.clone(), reader: pool })
+        Ok(Self { writer: pool.clone(), reader: pool, ear: Ear::new(options) })
     }
 
     /// Undoes the migration applied last, and answers with its name; none where there is nothing to undo.

@@ -3,6 +3,7 @@
 #[macro_use]
 mod dialect;
 mod connect;
+mod hints;
 mod locks;
 mod migrations;
 mod space;
@@ -21,6 +22,7 @@ pub struct PostgresStore {
     writer: Pool,
     /// The same pool: readers wait for no writer here.
     reader: Pool,
+    ear: hints::Ear,
 }
 
 /// What the shared modules call it.

@@ -1,12 +1,13 @@
 //! Who works on which segment.
 
 use super::rows::{maybe_instant, number, parsed, to_json};
-use super::{Connection, Pool, Row, SqlStore, incarnations, progress};
+use super::{Connection, Pool, Row, SqlStore, incarnations, progress, shares};
 use crate::domain::ids::{IntervalId, TaskIndex};
 use crate::domain::segment::Span;
+use crate::domain::shares::LaneGrant;
 use crate::domain::timestamp::Timestamp;
 use crate::domain::worklist::{LeasedSegment, Retry};
-use crate::store::{Claim, Result, StoreError};
+use crate::store::{Claim, Claimed, Result, StoreError};
 use sqlx::{Connection as _, Row as _};
 use std::collections::BTreeMap;
 
@@ -73,19 +74,32 @@ pub(super) async fn next_wake_at(pool: &Pool) -> Result<Option<Timestamp>> {
     Ok(next.map(Timestamp::from_ms))
 }
 
-pub(super) async fn claim(store: &SqlStore, claims: &[Claim]) -> Result<Vec<Result<Vec<LeasedSegment>>>> {
+pub(super) async fn claim(store: &SqlStore, claims: &[Claim]) -> Result<Vec<Result<Claimed>>> {
+    let Some(Claim { owner, now, .. }) = claims.first() else { return Ok(Vec::new()) };
     let mut tx = store.begin().await?;
+    // First, as whoever ends an incarnation locks it before the intervals.
+    if !incarnations::is_alive(&mut tx, *owner, *now).await? {
+        return Err(StoreError::LeaseLost(*owner));
+    }
+    let grants = shares::settle(&mut tx, claims).await?;
     let mut claimed = BTreeMap::new();
     // By interval, as everybody locks several.
-    let mut order: Vec<_> = claims.iter().enumerate().collect();
-    order.sort_by_key(|(_, claim)| claim.interval);
-    for (place, claim) in order {
+    let mut order: Vec<_> = claims.iter().zip(grants).enumerate().collect();
+    order.sort_by_key(|(_, (claim, _))| claim.interval);
+    for (place, (claim, grant)) in order {
+        let lanes = match grant {
+            Ok(lanes) => lanes,
+            Err(damage) => {
+                claimed.insert(place, Err(damage));
+                continue;
+            }
+        };
         // A savepoint of its own, so that a damaged interval does not take the others along.
         let mut part = tx.begin().await?;
-        match claim_one(&mut part, claim).await {
+        match claim_one(&mut part, claim, lanes).await {
             Ok(segments) => {
                 part.commit().await?;
-                claimed.insert(place, Ok(segments));
+                claimed.insert(place, Ok(Claimed { lanes, segments }));
             }
             Err(damage @ StoreError::Unreadable { .. }) => {
                 part.rollback().await?;
@@ -94,23 +108,20 @@ pub(super) async fn claim(store: &SqlStore, claims: &[Claim]) -> Result<Vec<Resu
             Err(error) => return Err(error),
         }
     }
-    let is_nothing = claimed.values().all(|segments| segments.as_ref().is_ok_and(Vec::is_empty));
-    if let Some(Claim { owner, now, .. }) = claims.first()
-        && is_nothing
-        && !incarnations::is_alive(&mut tx, *owner, *now).await?
-    {
-        return Err(StoreError::LeaseLost(*owner));
-    }
     tx.commit().await?;
     Ok(claimed.into_values().collect())
 }
 
-async fn claim_one(connection: &mut Connection, claim: &Claim) -> Result<Vec<LeasedSegment>> {
+async fn claim_one(connection: &mut Connection, claim: &Claim, lanes: LaneGrant) -> Result<Vec<LeasedSegment>> {
+    let limit = lanes.portion(claim.limit, claim.lanes.wanted);
+    if limit == 0 {
+        return Ok(Vec::new());
+    }
     let rows = sqlx::query(CLAIM)
         .bind(claim.owner.to_string())
         .bind(claim.interval.to_string())
         .bind(claim.now.ms())
-        .bind(i64::from(claim.limit))
+        .bind(i64::from(limit))
         .bind(i64::from(claim.reopened))
         .fetch_all(&mut *connection)
         .await?;

@@ -65,7 +65,7 @@ async fn end(
     now: Timestamp,
 ) -> Result<()> {
     sqlx::query(
-        "update intervals set state = $1, reason = $2, finished_at = $3, owner = null, \
+        "update intervals set state = $1, reason = $2, finished_at = $3, owner = null, shares = null, \
          completed = (select cast(coalesce(sum(done_count), 0) as bigint) \
          from segments where interval_id = intervals.id), \
          failed = (select cast(coalesce(sum(failed_count), 0) as bigint) \

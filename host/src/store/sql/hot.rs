@@ -3,7 +3,7 @@
 
 use super::{
     SqlStore, backfills, checkpoints, claims, closing, doubt, ends, events, firing, graph, incarnations, keeping, keys,
-    open, outputs, overdue, planning, progress, queue, record, recovery, removal, transitions, warning,
+    open, outputs, overdue, planning, progress, queue, rates, record, recovery, removal, shares, transitions, warning,
 };
 
 impl SqlStore {
@@ -12,6 +12,12 @@ impl SqlStore {
         ("claimable intervals", claims::CLAIMABLE),
         ("next wake", claims::NEXT_WAKE_AT),
         ("claim of segments", claims::CLAIM),
+        ("shares of an interval", shares::OF),
+        ("lock on the shares", shares::LOCK),
+        ("holders of segments", shares::HOLDERS),
+        ("write of the shares", shares::WRITE),
+        ("used rates", rates::USED),
+        ("write of used rates", rates::WRITE),
         ("marked tasks of a segment", claims::MARKED),
         ("claim of plans", planning::CLAIM),
         ("claimed plans", planning::CLAIMED),

@@ -5,6 +5,7 @@ use super::rows::{instant, json, number, parsed, to_json};
 use super::{Connection, Row, SqlStore, closing, dialect, events, incarnations, keys, locks, overdue, transitions};
 use crate::domain::ids::{IncarnationId, IntervalId, JobId};
 use crate::domain::interval::{IntervalEvent, IntervalState};
+use crate::domain::shares::LaneShares;
 use crate::domain::stage;
 use crate::domain::task::Failure;
 use crate::domain::timestamp::Timestamp;
@@ -36,8 +37,9 @@ pub(super) const CLAIMED: &str = "select id from intervals \
 
 /// For all plans of a commit at once: each statement is a way to the thread of the database and back.
 pub(super) const BEGIN: &str = concat!(
-    "update intervals set state = $1, owner = null, total = made.total, started_at = $2, reason = null \
-     from (select value ->> 0 as id, cast(value ->> 1 as bigint) as total from ",
+    "update intervals set state = $1, owner = null, total = made.total, shares = made.shares, started_at = $2, \
+       reason = null \
+     from (select value ->> 0 as id, cast(value ->> 1 as bigint) as total, value ->> 2 as shares from ",
     elements!("$3"),
     " as listed) as made where intervals.id = made.id and intervals.owner = $4 and intervals.state = 'pending' \
      returning intervals.id, job_id, plan_attempts, policy"
@@ -86,7 +88,10 @@ pub(super) async fn record(
     let intervals: Vec<_> = plans.iter().map(|made| made.interval).collect();
     locks::jobs_of(&mut tx, &intervals).await?;
     locks::intervals(&mut tx, &intervals).await?;
-    let begun = begin(&mut tx, owner, plans, now).await?;
+    // Nothing is given to the dead.
+    let shares = |made: &MadePlan| is_alive.then(|| LaneShares::of_planner(owner, made.lanes, now));
+    let rows: Vec<_> = plans.iter().map(|made| (made.interval, made.plan.total(), shares(made))).collect();
+    let begun = begin(&mut tx, owner, &rows, now).await?;
     let owner = is_alive.then_some(owner);
     let (mut stages, mut segments) = (Vec::new(), Vec::new());
     let mut planned = Vec::new();
@@ -117,20 +122,19 @@ pub(super) async fn record(
     Ok(planned)
 }
 
-/// Moves the intervals on, and tells which attempt at a plan this was of each; those that the owner no longer holds are
+/// Moves the intervals on to so many tasks, with what its planner has of their lanes, and tells which attempt at a plan this was of each; those that the owner no longer holds are
 /// not among them.
 async fn begin(
     connection: &mut Connection,
     owner: IncarnationId,
-    plans: &[MadePlan],
+    plans: &[(IntervalId, u32, Option<LaneShares>)],
     now: Timestamp,
 ) -> Result<BTreeMap<IntervalId, u32>> {
     let state = IntervalState::Pending.next(IntervalEvent::Planned).expect("a pending interval takes a plan");
-    let totals: Vec<_> = plans.iter().map(|made| (made.interval, made.plan.total())).collect();
     let rows = sqlx::query(BEGIN)
         .bind(state.name())
         .bind(now.ms())
-        .bind(to_json(&totals))
+        .bind(to_json(&plans))
         .bind(owner.to_string())
         .fetch_all(&mut *connection)
         .await?;
@@ -167,7 +171,7 @@ fn segment_rows(
     rows: &mut Vec<SegmentRow>,
 ) -> Vec<LeasedSegment> {
     let mut leased = Vec::new();
-    for span in made.plan.segments() {
+    for span in made.plan.segments(made.lanes) {
         let owner = owner.filter(|_| is_open[span.stage as usize] && leased.len() < made.segments_max as usize);
         let (state, epoch) = match (is_open[span.stage as usize], owner) {
             (false, _) => ("blocked", 0),

@@ -1,19 +1,21 @@
 //! The verbs, each by the module that carries it out.
 
 use super::{
-    SqlStore, backfills, checkpoints, claims, doubt, edit, events, firing, graph, incarnations, intervals, jobs,
-    keeping, keys, open, operations, outputs, overdue, planning, plugins, progress, record, recovery, removal, reopen,
-    space,
+    SqlStore, backfills, checkpoints, claims, doubt, edit, events, firing, graph, hints, incarnations, intervals, jobs,
+    keeping, keys, open, operations, outputs, overdue, planning, plugins, progress, rates, record, recovery, removal,
+    reopen, shares, space,
 };
 use crate::domain::backfill::{Backfill, History};
 use crate::domain::digest::Digest;
+use crate::domain::hint::Hint;
 use crate::domain::ids::{BackfillId, IncarnationId, IntervalId, JobId, SegmentId, TaskIndex};
 use crate::domain::job::Job;
 use crate::domain::key_quota::KeyUsage;
+use crate::domain::rate::{RateAsk, RateGrant};
+use crate::domain::shares::LaneShares;
 use crate::domain::stage_graph::StageGraph;
 use crate::domain::task::Failure;
 use crate::domain::timestamp::Timestamp;
-use crate::domain::worklist::LeasedSegment;
 use crate::store::keeping::*;
 use crate::store::kept::*;
 use crate::store::operations::*;
@@ -185,8 +187,16 @@ impl Store for SqlStore {
         claims::next_wake_at(&self.reader).await
     }
 
-    async fn claim_segments(&self, claims: &[Claim]) -> Result<Vec<Result<Vec<LeasedSegment>>>> {
+    async fn claim_segments(&self, claims: &[Claim]) -> Result<Vec<Result<Claimed>>> {
         self.write(|| claims::claim(self, claims)).await
+    }
+
+    async fn lane_shares(&self, intervals: &[IntervalId]) -> Result<Vec<(IntervalId, LaneShares)>> {
+        shares::of(&self.reader, intervals).await
+    }
+
+    async fn reserve_rates(&self, asks: &[RateAsk], now: Timestamp) -> Result<Vec<RateGrant>> {
+        self.write(|| rates::reserve(self, asks, now)).await
     }
 
     async fn record(&self, owner: IncarnationId, batch: &Batch, now: Timestamp) -> Result<Recorded> {
@@ -325,6 +335,14 @@ impl Store for SqlStore {
 
     async fn remove_dead_incarnations(&self, dead_before: Timestamp) -> Result<u64> {
         self.write(|| incarnations::remove_dead(&self.writer, dead_before)).await
+    }
+
+    async fn hint(&self, hints: &[Hint]) -> Result<()> {
+        hints::tell(self, hints).await
+    }
+
+    async fn hinted(&self) -> Result<Vec<Hint>> {
+        hints::hear(self).await
     }
 
     async fn give_back_pages(&self, pages_max: u64) -> Result<Space> {

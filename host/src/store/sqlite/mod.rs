@@ -3,6 +3,7 @@
 #[macro_use]
 mod dialect;
 mod connect;
+mod hints;
 mod locks;
 mod migrations;
 mod space;

@@ -57,7 +57,7 @@ async fn crash_midway(store: &dyn Store, interval: IntervalId, tasks: u32, compl
     store.begin_incarnation(&Incarnation { id: owner, host_id: "bench".to_owned(), started_at: now }).await?;
     store.claim_pending(owner, now, 1).await?;
     let plan = Plan::new(Vec::new(), tasks)?;
-    let made = MadePlan { interval, plan, record: PlanRecord::default(), segments_max: u32::MAX };
+    let made = MadePlan { interval, plan, record: PlanRecord::default(), lanes: 8, segments_max: u32::MAX };
     let planned = store.record_plans(owner, &[made], now).await?.pop().flatten().context("the plan is recorded")?;
     let mut worklist = Worklist::new(owner);
     planned.segments.into_iter().for_each(|segment| worklist.hold(segment));

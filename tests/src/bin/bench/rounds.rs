@@ -120,7 +120,13 @@ impl Rounds {
         for interval in &intervals {
             self.store.open_interval(*interval).await?.context("it is open")?;
             let record = PlanRecord::default();
-            plans.push(MadePlan { interval: *interval, plan: Plan::new(Vec::new(), 1)?, record, segments_max: 1 });
+            plans.push(MadePlan {
+                interval: *interval,
+                plan: Plan::new(Vec::new(), 1)?,
+                record,
+                lanes: 8,
+                segments_max: 1,
+            });
         }
         let planned = self.store.record_plans(self.owner, &plans, self.now).await?;
         self.store.claimable_intervals(self.now, &[], self.jobs).await?;

@@ -1,0 +1,2 @@
+drop table rates;
+alter table intervals drop column shares;
