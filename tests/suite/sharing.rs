@@ -184,5 +184,4 @@ fn three_hosts_fire_each_instant_once() {
     assert!(all.iter().all(|(_, count)| *count == 1), "{all:?}");
     let instants: Vec<i64> = all.iter().map(|(at, _)| at.parse().unwrap()).collect();
     assert!(instants.windows(2).all(|pair| pair[1] - pair[0] == 1_000), "none is left out: {instants:?}");
-    assert_eq!(site.witness.call_count(), site.witness.calls().values().map(|calls| u64::from(*calls)).sum());
 }
