@@ -1,6 +1,7 @@
 //! The figures that the project claims, measured in one run and printed as ratios: machines are noisy.
 #![expect(clippy::print_stdout, reason = "it is what a benchmark is for")]
 
+mod heartbeat;
 mod history;
 mod recovery;
 mod rounds;
@@ -15,7 +16,7 @@ use tokio::runtime::Handle;
 /// How often each throughput is measured; the median counts.
 const ROUNDS: usize = 3;
 
-const NAMES: [&str; 5] = ["throughput", "size", "recovery", "history", "schedule"];
+const NAMES: [&str; 6] = ["throughput", "size", "recovery", "history", "schedule", "heartbeat"];
 
 fn main() -> Result<()> {
     let only = std::env::args().nth(1);
@@ -39,6 +40,9 @@ fn main() -> Result<()> {
     }
     if is_wanted("schedule") {
         host.block_on(schedule::measure(guests.handle()))?;
+    }
+    if is_wanted("heartbeat") {
+        host.block_on(heartbeat::measure())?;
     }
     guests.shutdown_background();
     Ok(())
