@@ -2,6 +2,7 @@
 #![expect(clippy::print_stdout, reason = "it is what a benchmark is for")]
 
 mod history;
+mod hosts;
 mod recovery;
 mod rounds;
 mod schedule;
@@ -15,7 +16,7 @@ use tokio::runtime::Handle;
 /// How often each throughput is measured; the median counts.
 const ROUNDS: usize = 3;
 
-const NAMES: [&str; 5] = ["throughput", "size", "recovery", "history", "schedule"];
+const NAMES: [&str; 6] = ["throughput", "hosts", "size", "recovery", "history", "schedule"];
 
 fn main() -> Result<()> {
     let only = std::env::args().nth(1);
@@ -27,6 +28,9 @@ fn main() -> Result<()> {
     let host = tokio::runtime::Builder::new_multi_thread().thread_name("host").enable_all().build()?;
     if is_wanted("throughput") {
         host.block_on(throughput::measure(guests.handle(), ROUNDS))?;
+    }
+    if is_wanted("hosts") {
+        host.block_on(hosts::measure(guests.handle(), ROUNDS))?;
     }
     if is_wanted("size") {
         host.block_on(size::measure(guests.handle()))?;
