@@ -29,7 +29,7 @@ cat >/dev/null
 const TESTED: &str = "-c fsync=off -c full_page_writes=off -c max_connections=400 -c deadlock_timeout=100ms";
 
 /// What the server is told that is measured: it is as durable as everybody's, and counts statements.
-const MEASURED: &str = "-c shared_preload_libraries=pg_stat_statements -c max_wal_size=4GB";
+const MEASURED: &str = "-c shared_preload_libraries=pg_stat_statements -c max_wal_size=4GB -c max_connections=800";
 
 /// The database that those of the tests are copies of.
 const TEMPLATE: &str = "migrated";

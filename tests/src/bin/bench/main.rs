@@ -1,6 +1,7 @@
 //! The figures that the project claims, measured in one run and printed as ratios: machines are noisy.
 #![expect(clippy::print_stdout, reason = "it is what a benchmark is for")]
 
+mod commits;
 mod history;
 mod hosts;
 mod recovery;
@@ -16,7 +17,7 @@ use tokio::runtime::Handle;
 /// How often each throughput is measured; the median counts.
 const ROUNDS: usize = 3;
 
-const NAMES: [&str; 6] = ["throughput", "hosts", "size", "recovery", "history", "schedule"];
+const NAMES: [&str; 7] = ["throughput", "hosts", "commits", "size", "recovery", "history", "schedule"];
 
 fn main() -> Result<()> {
     let only = std::env::args().nth(1);
@@ -31,6 +32,9 @@ fn main() -> Result<()> {
     }
     if is_wanted("hosts") {
         host.block_on(hosts::measure(guests.handle(), ROUNDS))?;
+    }
+    if is_wanted("commits") {
+        host.block_on(commits::measure(guests.handle()))?;
     }
     if is_wanted("size") {
         host.block_on(size::measure(guests.handle()))?;
