@@ -2,6 +2,7 @@
 #![expect(clippy::print_stdout, reason = "it is what a benchmark is for")]
 
 mod commits;
+mod heartbeat;
 mod history;
 mod hosts;
 mod recovery;
@@ -17,7 +18,8 @@ use tokio::runtime::Handle;
 /// How often each throughput is measured; the median counts.
 const ROUNDS: usize = 3;
 
-const NAMES: [&str; 7] = ["throughput", "hosts", "commits", "size", "recovery", "history", "schedule"];
+const NAMES: [&str; 8] =
+    ["throughput", "hosts", "commits", "size", "recovery", "history", "schedule", "heartbeat"];
 
 fn main() -> Result<()> {
     let only = std::env::args().nth(1);
@@ -47,6 +49,9 @@ fn main() -> Result<()> {
     }
     if is_wanted("schedule") {
         host.block_on(schedule::measure(guests.handle()))?;
+    }
+    if is_wanted("heartbeat") {
+        host.block_on(heartbeat::measure())?;
     }
     guests.shutdown_background();
     Ok(())

@@ -5,6 +5,7 @@ use crate::workshop::{Workshop, work};
 use anyhow::Result;
 use async_trait::async_trait;
 use latchwork::clock::{Clock, SystemClock};
+use latchwork::domain::host::HostProfile;
 use latchwork::domain::ids::{IncarnationId, IntervalId, JobId, TaskIndex};
 use latchwork::domain::job::Policy;
 use latchwork::domain::key_quota::KeyUsage;
@@ -55,7 +56,14 @@ async fn database_commits(guests: &tokio::runtime::Handle) -> Result<f64> {
     let store = workshop.open().await?;
     let id = IncarnationId::generate();
     let started_at = SystemClock.now();
-    store.begin_incarnation(&Incarnation { id, host_id: "bench".to_owned(), started_at }).await?;
+    store
+        .begin_incarnation(&Incarnation {
+            id,
+            host_id: "bench".to_owned(),
+            started_at,
+            profile: HostProfile::default(),
+        })
+        .await?;
     // On a worker thread, where the engine commits, too; and each time with another value, since SQLite writes nothing
     // for a row that stays as it is.
     let took = guests.spawn(async move {

@@ -3,9 +3,11 @@
 use anyhow::{Context, Result};
 use latchwork::clock::{Clock, SystemClock};
 use latchwork::domain::digest::Digest;
+use latchwork::domain::host::HostProfile;
 use latchwork::domain::ids::{IncarnationId, IntervalId, JobId};
 use latchwork::domain::interval::{Firing, Origin};
 use latchwork::domain::job::{DEFAULT_WORKSPACE, Grants, Job, JobSpec, Policy, WorkSpec};
+use latchwork::domain::labels::Labels;
 use latchwork::domain::rules::{JobRules, Retention};
 use latchwork::domain::schedule::Schedule;
 use latchwork::engine::{Engine, EngineParts};
@@ -90,6 +92,7 @@ impl Workshop {
             plugins,
             clock: Arc::new(SystemClock),
             status: Arc::new(HostStatus::new(self.host_id.clone(), IncarnationId::generate())),
+            profile: HostProfile::default(),
             wakeups: self.wakeups.clone(),
             allowed: self.allowed.clone(),
             recovery: RecoverySettings {
@@ -160,5 +163,6 @@ pub(crate) fn work(tasks: u32, max_parallel: u32, payload: &str) -> WorkSpec {
         tasks: Some(tasks),
         policy: Policy { max_parallel, ..Policy::default() },
         grants: Grants::default(),
+        requires: Labels::default(),
     }
 }
