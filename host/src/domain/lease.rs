@@ -35,6 +35,11 @@ impl Trust {
         Self { until: Reading { now: asked_at.now + span, uptime: asked_at.uptime + span } }
     }
 
+    /// The time of day at which it ends, where the machine does not sleep before.
+    pub fn until(self) -> Timestamp {
+        self.until.now
+    }
+
     /// Whether the incarnation may still begin a task.
     pub fn holds(self, at: Reading) -> bool {
         at.now < self.until.now && at.uptime < self.until.uptime

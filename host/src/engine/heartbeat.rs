@@ -4,6 +4,7 @@ use super::tick::Tick;
 use super::trust::SharedTrust;
 use crate::domain::ids::IncarnationId;
 use crate::domain::timestamp::Timestamp;
+use crate::status::HostStatus;
 use crate::store::{Store, StoreError};
 use async_trait::async_trait;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ pub struct Heartbeat {
     pub(super) store: Arc<dyn Store>,
     pub(super) owner: IncarnationId,
     pub(super) trust: Arc<SharedTrust>,
+    pub(super) status: Arc<HostStatus>,
     pub(super) dethroned: CancellationToken,
 }
 
@@ -27,6 +29,7 @@ impl Tick for Heartbeat {
         match self.store.renew_incarnation(self.owner, now).await {
             Ok(()) => {
                 self.trust.renew(asked_at);
+                self.status.note_renewal(asked_at);
                 Ok(None)
             }
             Err(StoreError::LeaseLost(_)) => {

@@ -17,6 +17,7 @@ use super::scheduler::Scheduler;
 use super::tick;
 use super::trust::SharedTrust;
 use super::turnstile::Turnstile;
+use super::waits::patiently;
 use crate::clock::Clock;
 use crate::domain::ids::IncarnationId;
 use crate::domain::lease::HEARTBEAT_EVERY;
@@ -90,14 +91,27 @@ impl Engine {
         let (stop, dethroned) = (CancellationToken::new(), CancellationToken::new());
         let started_at = parts.clock.now();
         let trust = Arc::new(SharedTrust::new(Arc::clone(&parts.clock), dethroned.clone()));
-        parts.store.begin_incarnation(&Incarnation { id: owner, host_id, started_at }).await?;
+        let incarnation = Incarnation { id: owner, host_id, started_at };
+        let asked_at = parts.clock.reading();
+        patiently(&*parts.clock, || parts.store.begin_incarnation(&incarnation)).await?;
+        parts.status.note_renewal(asked_at);
         let works = Works::start(&parts, owner, &trust, (&stop, &dethroned));
         let EngineParts { store, clock, status, wakeups, recovery, retention, .. } = parts;
         let recoverer = Recovery::new(Arc::clone(&store), recovery, Arc::clone(&status), wakeups.executor.clone());
         // Not since when it started: the clock may have been set back while the store took its time.
-        recoverer.check_at_start(clock.now()).await?;
+        match recoverer.check_at_start(clock.now()).await {
+            // Its loop looks again as soon as that is back.
+            Err(error) if error.is_away() => {}
+            checked => checked?,
+        }
         let scheduler = Scheduler::new(Arc::clone(&store), recovery.is_enabled, wakeups.executor.clone());
-        let heartbeat = Heartbeat { store: Arc::clone(&store), owner, trust, dethroned: dethroned.clone() };
+        let heartbeat = Heartbeat {
+            store: Arc::clone(&store),
+            owner,
+            trust,
+            status: Arc::clone(&status),
+            dethroned: dethroned.clone(),
+        };
         let backfiller = Backfiller::new(Arc::clone(&store), recovery.is_enabled, wakeups.executor.clone());
         let keeper = Keeper::new(Arc::clone(&store), Arc::clone(&clock), retention);
 

@@ -48,7 +48,8 @@ impl Recovery {
         info!("Starting recovery check on startup");
         let incomplete = self.store.incomplete_jobs().await?;
         info!("Found {} jobs with incomplete intervals", incomplete.len());
-        let interrupted = self.store.interrupted_intervals(now).await?;
+        let judged_at = self.store.presence().await?.leases_judged_at(now);
+        let interrupted = self.store.interrupted_intervals(judged_at).await?;
         for job in incomplete {
             if !interrupted.iter().any(|interrupted| interrupted.id == job.interval) {
                 announce(job.interval, job.job, job.completed);
@@ -58,9 +59,11 @@ impl Recovery {
     }
 
     async fn recover_all(&self, now: Timestamp) -> Result<(), StoreError> {
-        for interval in self.store.interrupted_intervals(now).await? {
+        // A lease that ran out while the database was away says nothing of its host.
+        let judged_at = self.store.presence().await?.leases_judged_at(now);
+        for interval in self.store.interrupted_intervals(judged_at).await? {
             let id = interval.id;
-            match self.recover(interval, now).await {
+            match self.recover(interval, judged_at, now).await {
                 // One damaged row keeps nobody from the rest.
                 Err(damage @ StoreError::Unreadable { .. }) => {
                     error!(interval.id = %id, "Interval {id} can be neither recovered nor abandoned: {damage}");
@@ -82,7 +85,12 @@ impl Recovery {
         Ok(())
     }
 
-    async fn recover(&self, interval: InterruptedInterval, now: Timestamp) -> Result<(), StoreError> {
+    async fn recover(
+        &self,
+        interval: InterruptedInterval,
+        judged_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         let InterruptedInterval { id, job, casualty, completed } = interval;
         let is_recoverable = casualty.is_recoverable && self.settings.is_enabled;
         match remedy(Casualty { is_recoverable, ..casualty }, self.settings.attempts_max) {
@@ -90,7 +98,7 @@ impl Recovery {
                 if let Some(fault) = fallback::fault(&*self.store, id).await? {
                     return self.abandon(id, job, &fault, true, now).await;
                 }
-                match self.store.resume(id, fruitless, self.settings.attempts_max, now).await {
+                match self.store.resume(id, fruitless, self.settings.attempts_max, judged_at).await {
                     Ok(resumed) => {
                         announce(id, job, completed);
                         tell(id, &resumed);
