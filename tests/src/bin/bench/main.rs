@@ -18,8 +18,7 @@ use tokio::runtime::Handle;
 /// How often each throughput is measured; the median counts.
 const ROUNDS: usize = 3;
 
-const NAMES: [&str; 8] =
-    ["throughput", "hosts", "commits", "size", "recovery", "history", "schedule", "heartbeat"];
+const NAMES: [&str; 8] = ["throughput", "hosts", "commits", "size", "recovery", "history", "schedule", "heartbeat"];
 
 fn main() -> Result<()> {
     let only = std::env::args().nth(1);
