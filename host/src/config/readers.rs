@@ -27,6 +27,10 @@ pub(super) fn database_url(text: &str) -> Result<String, String> {
     if text.is_empty() { Err(format!("DATABASE_URL takes {}", database_setting::TAKES)) } else { Ok(text.to_owned()) }
 }
 
+pub(super) fn database_wait(text: &str) -> Result<Duration, String> {
+    human_duration::parse(text).map_err(|_| "LATCHWORK_DATABASE_WAIT takes a duration such as 1m".to_owned())
+}
+
 pub(super) fn host_id(text: &str) -> Result<String, String> {
     let is_plain = !text.is_empty() && text.len() <= 128 && text.chars().all(|c| c.is_ascii_graphic());
     if is_plain { Ok(text.to_owned()) } else { Err("LATCHWORK_HOST_ID takes 1 to 128 printable characters".to_owned()) }

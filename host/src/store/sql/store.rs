@@ -11,6 +11,7 @@ use crate::domain::host::HostProfile;
 use crate::domain::ids::{BackfillId, IncarnationId, IntervalId, JobId, SegmentId, TaskIndex};
 use crate::domain::job::Job;
 use crate::domain::key_quota::KeyUsage;
+use crate::domain::presence::Presence;
 use crate::domain::stage_graph::StageGraph;
 use crate::domain::task::Failure;
 use crate::domain::timestamp::Timestamp;
@@ -24,8 +25,23 @@ use crate::store::{Result, Store};
 use async_trait::async_trait;
 use std::collections::BTreeMap;
 
-#[async_trait]
-impl Store for SqlStore {
+/// Makes the store of its verbs, each under the watch of its database.
+macro_rules! verbs {
+    ($(async fn $verb:ident(&$store:ident $(, $name:ident: $type:ty)* $(,)?) -> $answer:ty $body:block)*) => {
+        #[async_trait]
+        impl Store for SqlStore {
+            async fn presence(&self) -> Result<Presence> {
+                self.seen().await
+            }
+
+            $(async fn $verb(&$store $(, $name: $type)*) -> $answer {
+                $store.watched(stringify!($verb), async move { $body }).await
+            })*
+        }
+    };
+}
+
+verbs! {
     async fn begin_incarnation(&self, incarnation: &Incarnation) -> Result<()> {
         self.write(|| incarnations::begin(self, incarnation)).await
     }

@@ -10,6 +10,7 @@ mod space;
 mod sql;
 
 use super::Result;
+use crate::domain::presence::Presence;
 use connect::FileLock;
 use sqlx::Transaction;
 use sqlx::sqlite::{Sqlite as Database, SqliteConnection as Connection, SqlitePool as Pool, SqliteRow as Row};
@@ -35,5 +36,16 @@ impl SqliteStore {
     /// Carries out a transaction. With one writer none is in another's way.
     async fn write<T, F: Future<Output = Result<T>>>(&self, transaction: impl Fn() -> F) -> Result<T> {
         transaction().await
+    }
+
+    /// Carries out a verb. A file does not go away.
+    async fn watched<T>(&self, _verb: &'static str, call: impl Future<Output = Result<T>>) -> Result<T> {
+        call.await
+    }
+
+    /// How the database is: it is read.
+    async fn seen(&self) -> Result<Presence> {
+        sqlx::query("select 1").execute(&self.reader).await?;
+        Ok(Presence::Here { after: None })
     }
 }

@@ -76,7 +76,7 @@ async fn database_commits(guests: &tokio::runtime::Handle) -> Result<f64> {
     Ok(f64::from(COMMITS) / took.await??.as_secs_f64())
 }
 
-async fn durable_tasks(guests: &tokio::runtime::Handle, lanes: u32, tasks: u32) -> Result<f64> {
+pub(crate) async fn durable_tasks(guests: &tokio::runtime::Handle, lanes: u32, tasks: u32) -> Result<f64> {
     let workshop = Workshop::new(guests)?;
     let store = workshop.open().await?;
     workshop.upload(&store, "noop").await?;
