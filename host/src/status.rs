@@ -34,7 +34,7 @@ impl HostStatus {
 
     /// Notes that the lease was renewed, asked for at this reading of the clocks.
     pub fn note_renewal(&self, asked_at: Reading) {
-        *self.trust.lock().unwrap_or_else(PoisonError::into_inner) = Some(Trust::renewed(asked_at));
+        *self.trust.lock().unwrap_or_else(PoisonError::into_inner) = Some(Trust::begun(asked_at));
     }
 
     /// This incarnation's trust in its own lease; none before it was renewed for the first time.

@@ -28,7 +28,7 @@ pub struct PostgresServer {
 impl PostgresServer {
     /// A running one that serves so many connections.
     pub fn start(connections_max: u16) -> Self {
-        let (guard, directory) = guarded(GUARD);
+        let (guard, directory) = guarded(GUARD, "");
         // Whoever asks next gets another.
         let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = free.local_addr().expect("its address").port();

@@ -9,6 +9,9 @@ use sqlx::PgConnection;
 
 const BACKEND: Backend = Backend::Postgres;
 
+/// Whether the database has a clock that is not this machine's.
+const HAS_CLOCK: bool = true;
+
 /// A connection to the store's database past the store, for what the store itself would never write.
 pub(crate) async fn raw(world: &World) -> PgConnection {
     world.server().connect().await

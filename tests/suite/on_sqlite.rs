@@ -8,6 +8,9 @@ use sqlx::{Connection as _, SqliteConnection};
 
 const BACKEND: Backend = Backend::Sqlite;
 
+/// Whether the database has a clock that is not this machine's.
+const HAS_CLOCK: bool = false;
+
 /// A connection to the store's file past the store, for what the store itself would never write.
 pub(crate) async fn raw(world: &World) -> SqliteConnection {
     SqliteConnection::connect(&format!("sqlite:{}", world.database().display())).await.unwrap()

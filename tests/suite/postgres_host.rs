@@ -37,7 +37,8 @@ fn the_schema_is_made_and_undone_by_command_and_the_password_is_not_shown() {
     let url = database.url().replace("latchwork@", "latchwork:secret@");
     let builder = HostBuilder::new().variable("DATABASE_URL", &url);
     for (arguments, expected) in [
-        (&["--revert"][..], "reverted `operations`"),
+        (&["--revert"][..], "reverted `hosts`"),
+        (&["--revert"], "reverted `operations`"),
         (&["--revert"], "reverted `main job`"),
         (&["--revert"], "nothing to revert"),
         (&[], "the schema is up to date"),

@@ -12,6 +12,7 @@ mod edit;
 mod ends;
 mod fallback;
 mod firing;
+mod hosts;
 mod incarnations;
 mod jobs;
 mod keeping;
@@ -27,7 +28,7 @@ mod retry;
 mod upgrade;
 mod views;
 
-use super::{BACKEND, broken_references, raw, tables};
+use super::{BACKEND, HAS_CLOCK, broken_references, raw, tables};
 use crate::world::World;
 use latchwork::store::{Result, StoreError};
 
