@@ -7,9 +7,12 @@ use crate::database_setting::Database;
 use crate::domain::ids::IncarnationId;
 use crate::domain::rules::Retention;
 use crate::engine::{Engine, EngineParts};
+use crate::plugin_store_setting::PluginStore;
 use crate::sandbox::{CodeCache, Compiler, PluginSource, Sandbox};
 use crate::status::HostStatus;
-use crate::store::{PostgresStore, SqliteStore, Store, StoreError};
+use crate::store::{
+    self, MoveError, MovedTable, Nul, ObjectError, Objects, Place, PostgresStore, SqliteStore, Store, StoreError,
+};
 use crate::wakeup::Wakeups;
 use anyhow::{Context, bail};
 use std::path::{Path, PathBuf};
@@ -26,10 +29,21 @@ use tracing::{info, warn};
 const API_GRACE: Duration = Duration::from_secs(5);
 
 /// Opens the database and brings its schema to this version.
-pub async fn open(database: &Database) -> Result<Arc<dyn Store>, StoreError> {
+pub async fn open(database: &Database, objects: Option<Objects>) -> Result<Arc<dyn Store>, StoreError> {
     Ok(match database {
-        Database::Sqlite(path) => Arc::new(SqliteStore::open(path).await?),
-        Database::Postgres { url, connections_max } => Arc::new(PostgresStore::open(url, *connections_max).await?),
+        Database::Sqlite(path) => Arc::new(SqliteStore::open(path).await?.with_objects(objects)),
+        Database::Postgres { url, connections_max } => {
+            Arc::new(PostgresStore::open(url, *connections_max).await?.with_objects(objects))
+        }
+    })
+}
+
+/// The place for the bytes of plugins; none where that is the database.
+fn objects(place: &PluginStore) -> Result<Option<Objects>, ObjectError> {
+    Ok(match place {
+        PluginStore::Database => None,
+        PluginStore::Directory(path) => Some(Objects::in_directory(path)?),
+        PluginStore::Bucket { name, prefix } => Some(Objects::in_bucket(name, prefix)?),
     })
 }
 
@@ -41,12 +55,25 @@ pub async fn revert(database: &Database) -> Result<Option<String>, StoreError> {
     }
 }
 
+/// Copies everything from one database to another that is empty, while no host runs on either.
+pub async fn copy(from: &Database, to: &Database, nul: Nul) -> Result<Vec<MovedTable>, MoveError> {
+    store::move_installation(place(from), place(to), nul, SystemClock.now()).await
+}
+
+fn place(database: &Database) -> Place<'_> {
+    match database {
+        Database::Sqlite(path) => Place::Sqlite(path),
+        Database::Postgres { url, .. } => Place::Postgres(url),
+    }
+}
+
 /// Runs the host until a signal, or until another host has taken over its work.
 pub async fn serve(config: Config, guests: tokio::runtime::Handle) -> anyhow::Result<()> {
     let mut signals = Signals::listen()?;
     std::fs::create_dir_all(&config.data_dir)
         .with_context(|| format!("LATCHWORK_DATA_DIR: cannot create {}", config.data_dir.display()))?;
-    let store = open(&config.database).await.context("the database (DATABASE_URL) cannot be used")?;
+    let objects = objects(&config.plugin_store).context("the plugin store (LATCHWORK_PLUGIN_STORE) cannot be used")?;
+    let store = open(&config.database, objects).await.context("the database (DATABASE_URL) cannot be used")?;
     Announcement::withdraw(&config.data_dir);
     let listener = TcpListener::bind(config.listen).await.with_context(|| {
         format!("LATCHWORK_LISTEN: cannot listen on {}; name a free address with --listen", config.listen)

@@ -4,6 +4,7 @@ mod readers;
 
 use crate::database_setting::{self, Database};
 use crate::domain::rules::Retention;
+use crate::plugin_store_setting::PluginStore;
 use crate::recovery_settings::RecoverySettings;
 use crate::sandbox::{AllowedDirectories, AllowedDirectory, CompileLimits};
 use readers::*;
@@ -41,6 +42,11 @@ pub struct Settings {
         long, env = "LATCHWORK_DATABASE_CONNECTIONS_MAX", value_name = "COUNT", value_parser = database_connections_max
     )]
     pub database_connections_max: Option<u32>,
+
+    /// Where uploaded plugins are kept: database, file:///DIRECTORY or s3://BUCKET/PREFIX, which all hosts must reach;
+    /// s3 with the usual AWS_… variables [default: database]
+    #[arg(long, env = "LATCHWORK_PLUGIN_STORE", value_name = "PLACE", value_parser = plugin_store)]
+    pub plugin_store: Option<PluginStore>,
 
     /// A directory that jobs may be granted, `PATH` to read or `PATH:rw` to write, too; repeatable, in the variable
     /// separated by commas [default: none]
@@ -113,6 +119,8 @@ pub struct Config {
     pub host_id: Option<String>,
     /// The database.
     pub database: Database,
+    /// Where uploaded plugins are kept.
+    pub plugin_store: PluginStore,
     /// What jobs may be granted.
     pub allowed: AllowedDirectories,
     /// The largest upload.
@@ -178,6 +186,7 @@ impl Settings {
             host_id: take(&mut file, "host_id", quoted, host_id)?,
             database_url: take(&mut file, "database_url", quoted, database_url)?,
             database_connections_max: take(&mut file, "database_connections_max", bare, database_connections_max)?,
+            plugin_store: take(&mut file, "plugin_store", quoted, plugin_store)?,
             allow_dir: allowed
                 .iter()
                 .map(|value| read(value, "allow_dir", quoted, allow_dir))
@@ -211,6 +220,7 @@ impl Settings {
             host_id: self.host_id.or(file.host_id),
             database_url: self.database_url.or(file.database_url),
             database_connections_max: self.database_connections_max.or(file.database_connections_max),
+            plugin_store: self.plugin_store.or(file.plugin_store),
             allow_dir: if self.allow_dir.is_empty() { file.allow_dir } else { self.allow_dir },
             upload_bytes_max: self.upload_bytes_max.or(file.upload_bytes_max),
             compile_memory_bytes_max: self.compile_memory_bytes_max.or(file.compile_memory_bytes_max),
@@ -234,6 +244,7 @@ impl Settings {
             host_id: self.host_id,
             database: database(self.database_url.as_deref(), self.database_connections_max, &data_dir)?,
             data_dir,
+            plugin_store: self.plugin_store.unwrap_or_default(),
             allowed: AllowedDirectories::new(self.allow_dir),
             upload_bytes_max: self.upload_bytes_max.unwrap_or(64 << 20),
             compile: CompileLimits {

@@ -52,13 +52,19 @@ pub(super) enum ApiError {
     TooManyStreams(usize),
     #[error("the database does not answer just now; nothing was changed")]
     Store(StoreError),
+    #[error("{0}")]
+    Objects(StoreError),
     #[error("{0}: the row is damaged")]
     Damaged(StoreError),
 }
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
-        if matches!(error, StoreError::Unreadable { .. }) { Self::Damaged(error) } else { Self::Store(error) }
+        match error {
+            StoreError::Unreadable { .. } => Self::Damaged(error),
+            StoreError::Objects(_) => Self::Objects(error),
+            _ => Self::Store(error),
+        }
     }
 }
 
@@ -100,6 +106,7 @@ impl ApiError {
             Self::BackfillEnded(_) => (StatusCode::CONFLICT, "backfill_ended"),
             Self::TooManyStreams(_) => (StatusCode::SERVICE_UNAVAILABLE, "too_many_streams"),
             Self::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, "database_unavailable"),
+            Self::Objects(_) => (StatusCode::SERVICE_UNAVAILABLE, "plugin_store_unavailable"),
             Self::Damaged(_) => (StatusCode::INTERNAL_SERVER_ERROR, "damaged_row"),
         }
     }
@@ -142,7 +149,7 @@ fn refusal_code(refusal: &Refusal) -> &'static str {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        if let Self::Store(cause) | Self::Damaged(cause) = &self {
+        if let Self::Store(cause) | Self::Objects(cause) | Self::Damaged(cause) = &self {
             error!(error = cause as &dyn std::error::Error, "A request failed in the store");
         }
         let (status, code) = self.status_and_code();

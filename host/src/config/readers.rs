@@ -2,6 +2,7 @@
 
 use crate::database_setting;
 use crate::domain::human_duration;
+use crate::plugin_store_setting::{self, PluginStore};
 use crate::sandbox::AllowedDirectory;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -23,6 +24,10 @@ pub(super) fn data_dir(text: &str) -> Result<PathBuf, String> {
 /// The rest is checked by [`super::database`], whose refusal keeps a password to itself.
 pub(super) fn database_url(text: &str) -> Result<String, String> {
     if text.is_empty() { Err(format!("DATABASE_URL takes {}", database_setting::TAKES)) } else { Ok(text.to_owned()) }
+}
+
+pub(super) fn plugin_store(text: &str) -> Result<PluginStore, String> {
+    parsed(text, "LATCHWORK_PLUGIN_STORE", plugin_store_setting::TAKES)
 }
 
 pub(super) fn host_id(text: &str) -> Result<String, String> {

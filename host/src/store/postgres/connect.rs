@@ -2,7 +2,8 @@
 
 use super::{PostgresStore, migrations};
 use crate::store::{Result, StoreError};
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::ConnectOptions as _;
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
 use std::str::FromStr as _;
 use std::time::Duration;
 
@@ -14,6 +15,10 @@ const ACQUIRE_WAIT: Duration = Duration::from_secs(10);
 const SESSION: &str = "select set_config('default_transaction_isolation', 'read committed', false), \
     set_config('idle_in_transaction_session_timeout', '10s', false), \
     case when current_setting('synchronous_commit') = 'off' then set_config('synchronous_commit', 'on', false) end";
+
+/// What a connection is told that takes its time, whatever the server's defaults are.
+const PATIENT: &str = "select set_config('idle_in_transaction_session_timeout', '0', false), \
+    set_config('statement_timeout', '0', false)";
 
 impl PostgresStore {
     /// Connects to a database and brings its schema to this version; hosts that do so at once take turns.
@@ -28,7 +33,7 @@ impl PostgresStore {
             })
             .connect_with(options)
             .await?;
-        Ok(Self { writer: pool.clone(), reader: pool })
+        Ok(Self { writer: pool.clone(), reader: pool, objects: None })
     }
 
     /// Undoes the migration applied last, and answers with its name; none where there is nothing to undo.
@@ -40,6 +45,15 @@ impl PostgresStore {
     pub async fn close(&self) {
         self.writer.close().await;
     }
+}
+
+/// Opens the database with one connection, and brings its schema to this version, for what is no host and takes its time.
+pub(in crate::store) async fn open_alone(url: &str) -> Result<PgConnection> {
+    let options = options(url)?;
+    migrations::apply(&options).await?;
+    let mut connection = options.connect().await?;
+    sqlx::query(PATIENT).execute(&mut connection).await?;
+    Ok(connection)
 }
 
 fn options(url: &str) -> Result<PgConnectOptions> {

@@ -10,7 +10,9 @@ mod space;
 #[expect(clippy::duplicate_mod, reason = "written once, compiled for each database")]
 mod sql;
 
-use super::{Result, StoreError};
+pub(super) use connect::open_alone;
+
+use super::{Objects, Result, StoreError};
 use backon::{ExponentialBuilder, Retryable as _};
 use sqlx::Transaction;
 use sqlx::postgres::{PgConnection as Connection, PgPool as Pool, PgRow as Row, Postgres as Database};
@@ -21,6 +23,8 @@ pub struct PostgresStore {
     writer: Pool,
     /// The same pool: readers wait for no writer here.
     reader: Pool,
+    /// Where the bytes of plugins are written to, unless that is the database.
+    objects: Option<Objects>,
 }
 
 /// What the shared modules call it.
@@ -36,6 +40,12 @@ const CONFLICT_WAIT: Duration = Duration::from_millis(2);
 const CONFLICT_WAIT_MAX: Duration = Duration::from_millis(250);
 
 impl PostgresStore {
+    /// Has the bytes of plugins written to objects, where there is a place for any.
+    #[must_use]
+    pub fn with_objects(self, objects: Option<Objects>) -> Self {
+        Self { objects, ..self }
+    }
+
     /// Begins a transaction that writes.
     async fn begin(&self) -> Result<Transaction<'_, Database>> {
         Ok(self.writer.begin().await?)

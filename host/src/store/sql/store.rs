@@ -1,9 +1,9 @@
 //! The verbs, each by the module that carries it out.
 
 use super::{
-    SqlStore, backfills, checkpoints, claims, doubt, edit, events, firing, graph, incarnations, intervals, jobs,
-    keeping, keys, open, operations, outputs, overdue, planning, plugins, progress, record, recovery, removal, reopen,
-    space,
+    SqlStore, backfills, checkpoints, claims, components, doubt, edit, events, firing, graph, incarnations, intervals,
+    jobs, keeping, keys, open, operations, outputs, overdue, planning, plugins, progress, record, recovery, removal,
+    reopen, space,
 };
 use crate::domain::backfill::{Backfill, History};
 use crate::domain::digest::Digest;
@@ -37,7 +37,7 @@ impl Store for SqlStore {
     }
 
     async fn put_plugin(&self, version: &PluginVersion, wasm: &[u8]) -> Result<Uploaded> {
-        self.write(|| plugins::put(self, version, wasm)).await
+        components::put(self, version, wasm).await
     }
 
     async fn plugins(&self) -> Result<Vec<PluginVersion>> {
@@ -49,11 +49,11 @@ impl Store for SqlStore {
     }
 
     async fn component(&self, digest: &Digest) -> Result<Option<Vec<u8>>> {
-        plugins::component(&self.reader, digest).await
+        components::get(self, digest).await
     }
 
     async fn delete_plugin_version(&self, name: &str, digest: &Digest) -> Result<VersionDeletion> {
-        self.write(|| plugins::delete(self, name, digest)).await
+        components::delete(self, name, digest).await
     }
 
     async fn create_job(&self, job: &Job) -> Result<()> {
@@ -320,7 +320,7 @@ impl Store for SqlStore {
     }
 
     async fn remove_unused_versions(&self, superseded_before: Timestamp, limit: u32) -> Result<Vec<(String, Digest)>> {
-        self.write(|| plugins::remove_unused(self, superseded_before, limit)).await
+        components::remove_unused(self, superseded_before, limit).await
     }
 
     async fn remove_dead_incarnations(&self, dead_before: Timestamp) -> Result<u64> {
