@@ -1,9 +1,10 @@
 //! Puts the host together: opens the store, starts the engine and the API, and stops them in order.
 
 use crate::api::{self, AppState};
-use crate::clock::{Clock, SystemClock};
+use crate::clock::{Clock, CorrectedClock, SystemClock};
 use crate::config::Config;
 use crate::database_setting::Database;
+use crate::domain::host::HostProfile;
 use crate::domain::ids::IncarnationId;
 use crate::domain::rules::Retention;
 use crate::engine::{Engine, EngineParts};
@@ -67,7 +68,17 @@ fn place(database: &Database) -> Place<'_> {
     }
 }
 
-/// Runs the host until a signal, or until another host has taken over its work.
+/// Why a host stops.
+#[derive(Clone, Copy)]
+enum Reason {
+    Signal,
+    /// It was asked to leave over the API of some host.
+    Drain,
+    /// It cannot go on.
+    Broken(&'static str),
+}
+
+/// Runs the host until a signal, until it is asked to leave, or until another host has taken over its work.
 pub async fn serve(config: Config, guests: tokio::runtime::Handle) -> anyhow::Result<()> {
     let mut signals = Signals::listen()?;
     std::fs::create_dir_all(&config.data_dir)
@@ -84,8 +95,9 @@ pub async fn serve(config: Config, guests: tokio::runtime::Handle) -> anyhow::Re
     let state = AppState {
         store: Arc::clone(&store),
         sandbox: Arc::new(sandbox),
-        clock: Arc::new(SystemClock),
+        clock: Arc::new(clock()),
         status: Arc::new(HostStatus::new(host_id, IncarnationId::generate())),
+        roles: config.roles.clone(),
         wakeups: Wakeups::default(),
         allowed: config.allowed,
         recovery: config.recovery,
@@ -93,16 +105,24 @@ pub async fn serve(config: Config, guests: tokio::runtime::Handle) -> anyhow::Re
         streams: Arc::new(Semaphore::new(api::STREAMS_MAX)),
         stop: CancellationToken::new(),
     };
-    let mut engine = Engine::start(parts(&state, config.retention, guests)).await?;
+    let profile = HostProfile {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        roles: config.roles,
+        labels: config.labels,
+        address: listener.local_addr()?.to_string(),
+    };
+    let mut engine = Engine::start(parts(&state, profile, config.retention, guests)).await?;
     let announcement = Announcement::write(&config.data_dir, &listener)?;
     let stop_api = state.stop.clone();
     let api = start_api(listener, state);
 
-    let broken = tokio::select! {
-        () = signals.first() => None,
-        reason = engine.broken() => Some(reason),
+    let asked_to_drain = engine.asked_to_drain();
+    let reason = tokio::select! {
+        () = signals.first() => Reason::Signal,
+        () = asked_to_drain => Reason::Drain,
+        reason = engine.broken() => Reason::Broken(reason),
     };
-    tokio::spawn(async move { signals.second().await });
+    tokio::spawn(async move { signals.second_after(reason).await });
     engine.stop(config.stop_grace).await?;
     stop_api.cancel();
     // A client that does not finish its request must not keep the host.
@@ -112,24 +132,35 @@ pub async fn serve(config: Config, guests: tokio::runtime::Handle) -> anyhow::Re
     }
     drop(announcement);
     info!("Stopped");
-    match broken {
-        Some(reason) => bail!("{reason}; start it again, it goes on where it was"),
-        None => Ok(()),
+    match reason {
+        Reason::Broken(reason) => bail!("{reason}; start it again, it goes on where it was"),
+        Reason::Signal | Reason::Drain => Ok(()),
     }
 }
 
-fn parts(state: &AppState, retention: Retention, guests: tokio::runtime::Handle) -> EngineParts {
+fn parts(state: &AppState, profile: HostProfile, retention: Retention, guests: tokio::runtime::Handle) -> EngineParts {
     EngineParts {
         store: Arc::clone(&state.store),
         plugins: plugins(state),
         clock: Arc::clone(&state.clock) as Arc<dyn Clock>,
         status: Arc::clone(&state.status),
+        profile,
         wakeups: state.wakeups.clone(),
         allowed: state.allowed.clone(),
         recovery: state.recovery,
         retention,
         guests,
     }
+}
+
+#[cfg(not(debug_assertions))]
+fn clock() -> CorrectedClock {
+    CorrectedClock::default()
+}
+
+#[cfg(debug_assertions)]
+fn clock() -> CorrectedClock {
+    CorrectedClock::on_a_machine_ahead_by(crate::config::clock_ahead_ms())
 }
 
 #[cfg(not(debug_assertions))]
@@ -214,7 +245,11 @@ impl Signals {
     }
 
     /// Ends the process at the second: whoever asks twice does not want to wait. What is lost is what a crash loses.
-    async fn second(&mut self) {
+    async fn second_after(&mut self, reason: Reason) {
+        if matches!(reason, Reason::Drain) {
+            // Whoever has a host leave and then ends its process asks once.
+            self.first().await;
+        }
         self.first().await;
         info!("Stopped at once by a second signal");
         std::process::exit(130);

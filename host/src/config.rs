@@ -3,6 +3,8 @@
 mod readers;
 
 use crate::database_setting::{self, Database};
+use crate::domain::host::Roles;
+use crate::domain::labels::Labels;
 use crate::domain::rules::Retention;
 use crate::plugin_store_setting::PluginStore;
 use crate::recovery_settings::RecoverySettings;
@@ -31,6 +33,14 @@ pub struct Settings {
     /// Who this host is across restarts [default: kept in the data directory]
     #[arg(long, env = "LATCHWORK_HOST_ID", value_name = "ID", value_parser = host_id)]
     pub host_id: Option<String>,
+
+    /// What this host takes on: api, scheduler, worker, separated by commas [default: all of them]
+    #[arg(long, env = "LATCHWORK_ROLES", value_name = "ROLES", value_parser = roles)]
+    pub roles: Option<Roles>,
+
+    /// What this host offers to jobs that require it, such as gpu=yes,zone=a [default: none]
+    #[arg(long, env = "LATCHWORK_LABELS", value_name = "NAME=VALUE,...", value_parser = labels)]
+    pub labels: Option<Labels>,
 
     /// The database: sqlite:PATH for one host, postgres://USER:PASSWORD@HOST/DATABASE for any number [default:
     /// latchwork.db in the data directory]
@@ -117,6 +127,10 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// Who this host is, where that is set.
     pub host_id: Option<String>,
+    /// What it takes on.
+    pub roles: Roles,
+    /// What it offers to jobs.
+    pub labels: Labels,
     /// The database.
     pub database: Database,
     /// Where uploaded plugins are kept.
@@ -154,6 +168,12 @@ pub enum ConfigError {
         /// Which key, and what it takes.
         reason: String,
     },
+    /// Roles that leave work to others, of whom there can be none.
+    #[error(
+        "LATCHWORK_ROLES is `{0}`: on SQLite there is one host, which must take on api, scheduler and worker; leave it \
+         out, or name a PostgreSQL with DATABASE_URL"
+    )]
+    LoneHost(Roles),
     /// A log filter that cannot be read, or a database that this version does not serve.
     #[error("{name} is `{value}`: it takes {expected}")]
     Value {
@@ -184,6 +204,8 @@ impl Settings {
             listen: take(&mut file, "listen", quoted, listen)?,
             data_dir: take(&mut file, "data_dir", quoted, data_dir)?,
             host_id: take(&mut file, "host_id", quoted, host_id)?,
+            roles: take(&mut file, "roles", quoted, roles)?,
+            labels: take(&mut file, "labels", quoted, labels)?,
             database_url: take(&mut file, "database_url", quoted, database_url)?,
             database_connections_max: take(&mut file, "database_connections_max", bare, database_connections_max)?,
             plugin_store: take(&mut file, "plugin_store", quoted, plugin_store)?,
@@ -218,6 +240,8 @@ impl Settings {
             listen: self.listen.or(file.listen),
             data_dir: self.data_dir.or(file.data_dir),
             host_id: self.host_id.or(file.host_id),
+            roles: self.roles.or(file.roles),
+            labels: self.labels.or(file.labels),
             database_url: self.database_url.or(file.database_url),
             database_connections_max: self.database_connections_max.or(file.database_connections_max),
             plugin_store: self.plugin_store.or(file.plugin_store),
@@ -239,10 +263,17 @@ impl Settings {
     /// Fills in the defaults.
     pub fn resolve(self) -> Result<Config, ConfigError> {
         let data_dir = self.data_dir.unwrap_or_else(|| "latchwork-data".into());
+        let database = database(self.database_url.as_deref(), self.database_connections_max, &data_dir)?;
+        let roles = self.roles.unwrap_or_default();
+        if matches!(database, Database::Sqlite(_)) && !roles.are_all() {
+            return Err(ConfigError::LoneHost(roles));
+        }
         Ok(Config {
             listen: self.listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080))),
             host_id: self.host_id,
-            database: database(self.database_url.as_deref(), self.database_connections_max, &data_dir)?,
+            roles,
+            labels: self.labels.unwrap_or_default(),
+            database,
             data_dir,
             plugin_store: self.plugin_store.unwrap_or_default(),
             allowed: AllowedDirectories::new(self.allow_dir),
@@ -284,6 +315,12 @@ pub fn log_filter() -> Result<EnvFilter, ConfigError> {
 pub fn deadly_tasks() -> Vec<u32> {
     let text = std::env::var("LATCHWORK_TEST_DEADLY_TASKS").unwrap_or_default();
     text.split(',').filter_map(|index| index.parse().ok()).collect()
+}
+
+/// By how many milliseconds the machine's clock is ahead, for tests of what follows.
+#[cfg(debug_assertions)]
+pub fn clock_ahead_ms() -> i64 {
+    std::env::var("LATCHWORK_TEST_CLOCK_AHEAD_MS").ok().and_then(|text| text.parse().ok()).unwrap_or(0)
 }
 
 fn database(url: Option<&str>, connections_max: Option<u32>, data_dir: &Path) -> Result<Database, ConfigError> {

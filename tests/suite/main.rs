@@ -17,6 +17,7 @@ mod firing;
 mod firing_rules;
 mod grants;
 mod hands;
+mod hosts;
 mod job_changes;
 mod jobs;
 mod keeping;

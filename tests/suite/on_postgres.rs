@@ -28,6 +28,9 @@ const REFERENCES: &str = "select t.relname::text, c.attname::text, o.relname::te
       join pg_attribute as d on d.attrelid = o.oid and d.attnum = r.confkey[1] \
     where r.contype = 'f'";
 
+/// Whether the database has a clock that is not this machine's.
+const HAS_CLOCK: bool = true;
+
 /// A connection to the store's database past the store, for what the store itself would never write.
 pub(crate) async fn raw(world: &World) -> PgConnection {
     world.server().connect().await

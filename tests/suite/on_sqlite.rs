@@ -22,6 +22,9 @@ const COLUMNS: &str = "select t.name, c.name, lower(c.type), (c.\"notnull\" or c
 const REFERENCES: &str = "select t.name, f.\"from\", f.\"table\", f.\"to\" \
     from sqlite_master as t join pragma_foreign_key_list(t.name) as f where t.type = 'table'";
 
+/// Whether the database has a clock that is not this machine's.
+const HAS_CLOCK: bool = false;
+
 /// A connection to the store's file past the store, for what the store itself would never write.
 pub(crate) async fn raw(world: &World) -> SqliteConnection {
     SqliteConnection::connect(&format!("sqlite:{}", world.database().display())).await.unwrap()

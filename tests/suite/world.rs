@@ -2,9 +2,12 @@
 
 use latchwork::domain::backfill::{Backfill, BackfillMode, BackfillState};
 use latchwork::domain::digest::Digest;
+use latchwork::domain::host::HostProfile;
 use latchwork::domain::ids::{BackfillId, IncarnationId, IntervalId, JobId, TaskIndex};
 use latchwork::domain::interval::{Firing, Origin};
 use latchwork::domain::job::{Counts, DEFAULT_WORKSPACE, Grants, Job, JobSpec, Policy, WorkSpec};
+use latchwork::domain::labels::Labels;
+use latchwork::domain::lease::LEASE_FOR;
 use latchwork::domain::plan::{DeclaredStage, Plan};
 use latchwork::domain::rules::JobRules;
 use latchwork::domain::schedule::{Period, Schedule};
@@ -12,7 +15,7 @@ use latchwork::domain::timestamp::Timestamp;
 use latchwork::domain::worklist::LeasedSegment;
 use latchwork::store::{
     Claim, Incarnation, IntervalRecord, MadePlan, NewInterval, PlanRecord, PluginVersion, PostgresStore, Recorded,
-    SqliteStore, Store, StoreError, Triggered, Uploaded,
+    Resumed, SqliteStore, Store, StoreError, Takeover, Triggered, Uploaded,
 };
 use latchwork_tests::PostgresDatabase;
 use std::ops::Deref;
@@ -23,6 +26,9 @@ use tempfile::TempDir;
 
 /// The instant at which every test begins: 2026-01-01T00:00:00Z.
 pub(crate) const START: Timestamp = Timestamp::from_ms(1_767_225_600_000);
+
+/// How long a host renews its lease that a test starts and leaves alone.
+const HEARD_FOR: Duration = Duration::from_secs(15).checked_sub(LEASE_FOR).expect("a lease is shorter");
 
 /// The plugin of every job that says nothing else.
 pub(crate) const PLUGIN: &str = "worker";
@@ -166,11 +172,41 @@ impl World {
         (digest, self.put_plugin(&version, wasm).await.unwrap())
     }
 
-    /// Starts a host.
+    /// Starts a host, of which is heard until its lease runs out 15 s later.
     pub(crate) async fn host(&self, host_id: &str, started_at: Timestamp) -> IncarnationId {
-        let id = IncarnationId::generate();
-        self.begin_incarnation(&Incarnation { id, host_id: host_id.to_owned(), started_at }).await.unwrap();
+        let id = self.host_with(host_id, started_at, HostProfile::default()).await;
+        self.renew_incarnation(id, started_at + HEARD_FOR).await.unwrap();
         id
+    }
+
+    /// Starts a host that says something of itself, and of which nothing more is heard.
+    pub(crate) async fn host_with(&self, host_id: &str, started_at: Timestamp, profile: HostProfile) -> IncarnationId {
+        let id = IncarnationId::generate();
+        let incarnation = Incarnation { id, host_id: host_id.to_owned(), started_at, profile };
+        self.begin_incarnation(&incarnation).await.unwrap();
+        id
+    }
+
+    /// Takes over what the dead held of an interval, as seen at `now`.
+    pub(crate) async fn resume(
+        &self,
+        interval: IntervalId,
+        fruitless: u32,
+        attempts_max: u32,
+        now: Timestamp,
+    ) -> latchwork::store::Result<Resumed> {
+        let takeover = Takeover { fruitless, attempts_max, expired_before: now };
+        self.store.resume(interval, takeover, now).await
+    }
+
+    /// What there is to claim for a host without labels.
+    pub(crate) async fn claimable_intervals(
+        &self,
+        now: Timestamp,
+        except: &[IntervalId],
+        limit: u32,
+    ) -> latchwork::store::Result<Vec<IntervalId>> {
+        self.store.claimable_intervals(IncarnationId::generate(), now, except, limit).await
     }
 
     /// Keeps a job, and returns its identity.
@@ -271,8 +307,13 @@ impl World {
 
 /// A job that fires only when it is told to.
 pub(crate) fn manual_job() -> Job {
-    let work =
-        WorkSpec { payload: "null".to_owned(), tasks: None, policy: Policy::default(), grants: Grants::default() };
+    let work = WorkSpec {
+        payload: "null".to_owned(),
+        tasks: None,
+        policy: Policy::default(),
+        grants: Grants::default(),
+        requires: Labels::default(),
+    };
     let spec = JobSpec {
         name: "audit".to_owned(),
         workspace_id: DEFAULT_WORKSPACE.to_owned(),

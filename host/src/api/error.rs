@@ -1,9 +1,11 @@
 //! The one place where an error becomes a status code: RFC 9457 problem details with a stable `code`.
 
 use crate::domain::backfill::RangeError;
+use crate::domain::host::Roles;
 use crate::domain::ids::{BackfillId, IntervalId, JobId};
 use crate::domain::interval::IntervalState;
 use crate::domain::reopening::NotRetried;
+use crate::domain::timestamp::Timestamp;
 use crate::sandbox::Refusal;
 use crate::store::StoreError;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -16,6 +18,13 @@ use tracing::error;
 pub(super) enum ApiError {
     #[error("there is nothing at this path")]
     NoSuchPath,
+    #[error(
+        "this host serves no API: its roles are {0}, and `api` is not among them; ask a host that has it, or start this \
+         one with it in --roles (LATCHWORK_ROLES)"
+    )]
+    NoApi(Roles),
+    #[error("host `{host_id}` ended at {at} and has not started again: there is nothing to drain")]
+    HostEnded { host_id: String, at: Timestamp },
     #[error("this path does not take this method")]
     MethodNotAllowed,
     #[error("no {what} has the id `{id}`")]
@@ -88,6 +97,8 @@ impl ApiError {
     fn status_and_code(&self) -> (StatusCode, &'static str) {
         match self {
             Self::NoSuchPath => (StatusCode::NOT_FOUND, "no_such_path"),
+            Self::NoApi(_) => (StatusCode::NOT_FOUND, "no_api_role"),
+            Self::HostEnded { .. } => (StatusCode::CONFLICT, "host_ended"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
             Self::NotFound { .. } => (StatusCode::NOT_FOUND, "not_found"),
             Self::BadRequest(_) => (StatusCode::BAD_REQUEST, "bad_request"),

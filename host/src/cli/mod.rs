@@ -6,6 +6,7 @@
 mod backfill;
 mod client;
 mod create;
+mod host;
 mod interval;
 mod job;
 mod output;
@@ -70,6 +71,10 @@ pub enum Command {
     #[command(subcommand)]
     Backfill(backfill::BackfillCommand),
 
+    /// List hosts, and have one leave
+    #[command(subcommand)]
+    Host(host::HostCommand),
+
     /// Try schedules out
     #[command(subcommand)]
     Schedule(schedule::ScheduleCommand),
@@ -86,6 +91,7 @@ pub fn run(command: Command, connection: &Connection) -> anyhow::Result<ExitCode
         Command::Job(command) => job::run(command, &client, output),
         Command::Interval(command) => interval::run(command, &client, output),
         Command::Backfill(command) => backfill::run(command, &client, output),
+        Command::Host(command) => host::run(command, &client, output),
         Command::Schedule(command) => schedule::run(command, &client, output),
     };
     match ended {

@@ -1,7 +1,9 @@
 //! What single settings take, in a flag, a variable or the file.
 
 use crate::database_setting;
+use crate::domain::host::Roles;
 use crate::domain::human_duration;
+use crate::domain::labels::Labels;
 use crate::plugin_store_setting::{self, PluginStore};
 use crate::sandbox::AllowedDirectory;
 use std::net::SocketAddr;
@@ -33,6 +35,14 @@ pub(super) fn plugin_store(text: &str) -> Result<PluginStore, String> {
 pub(super) fn host_id(text: &str) -> Result<String, String> {
     let is_plain = !text.is_empty() && text.len() <= 128 && text.chars().all(|c| c.is_ascii_graphic());
     if is_plain { Ok(text.to_owned()) } else { Err("LATCHWORK_HOST_ID takes 1 to 128 printable characters".to_owned()) }
+}
+
+pub(super) fn roles(text: &str) -> Result<Roles, String> {
+    text.parse().map_err(|error| format!("LATCHWORK_ROLES takes api, scheduler and worker, or some of them: {error}"))
+}
+
+pub(super) fn labels(text: &str) -> Result<Labels, String> {
+    text.parse().map_err(|error| format!("LATCHWORK_LABELS takes labels such as gpu=yes,zone=a: {error}"))
 }
 
 pub(super) fn allow_dir(text: &str) -> Result<AllowedDirectory, String> {

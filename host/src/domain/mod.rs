@@ -5,17 +5,20 @@
 
 pub mod backfill;
 pub mod chain;
+pub mod comparison;
 pub mod cron;
 pub mod cut;
 pub mod digest;
 pub mod firing;
 mod held_segment;
+pub mod host;
 pub mod human_duration;
 pub mod ids;
 pub mod interval;
 pub mod job;
 pub mod judgement;
 pub mod key_quota;
+pub mod labels;
 pub mod lanes;
 pub mod lease;
 pub mod pausing;

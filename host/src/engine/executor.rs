@@ -49,7 +49,8 @@ impl Tick for Executor {
         self.compare(now).await?;
         lock(&self.resting).retain(|_, until| *until > now);
         self.begin_plans(now).await?;
-        let claimable = self.store.claimable_intervals(now, &self.not_to_be_taken_up(now), INTERVALS_MAX).await?;
+        let except = self.not_to_be_taken_up(now);
+        let claimable = self.store.claimable_intervals(self.owner, now, &except, INTERVALS_MAX).await?;
         let mut has_taken = overdue > 0;
         let mut known = Vec::new();
         for interval in &claimable {

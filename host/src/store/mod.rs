@@ -3,6 +3,7 @@
 //! The only folder that names sqlx. Knows nothing of wasm, HTTP or of when its methods are called.
 
 mod error;
+mod hosts;
 mod keeping;
 mod kept;
 mod moving;
@@ -13,6 +14,7 @@ mod records;
 mod sqlite;
 
 pub use error::StoreError;
+pub use hosts::*;
 pub use keeping::*;
 pub use kept::*;
 pub use moving::{EndError, MoveError, MovedTable, Nul, Place, move_installation};
@@ -24,6 +26,7 @@ pub use sqlite::SqliteStore;
 
 use crate::domain::backfill::{Backfill, History};
 use crate::domain::digest::Digest;
+use crate::domain::host::HostProfile;
 use crate::domain::ids::{BackfillId, IncarnationId, IntervalId, JobId, SegmentId, TaskIndex};
 use crate::domain::job::Job;
 use crate::domain::key_quota::KeyUsage;
@@ -43,10 +46,26 @@ pub trait Store: Send + Sync {
     /// Notes the start of a host, alive until its lease runs out; earlier incarnations of the same host end.
     async fn begin_incarnation(&self, incarnation: &Incarnation) -> Result<()>;
 
-    /// Prolongs the incarnation's lease, counted from `now`.
+    /// Prolongs the incarnation's lease, counted from `now`, and tells it what it was asked since.
     ///
     /// `LeaseLost` where it had run out and another host has taken over.
-    async fn renew_incarnation(&self, incarnation: IncarnationId, now: Timestamp) -> Result<()>;
+    async fn renew_incarnation(&self, incarnation: IncarnationId, now: Timestamp) -> Result<Renewal>;
+
+    /// What the database's own clock shows; none where it has none but this machine's.
+    async fn database_now(&self) -> Result<Option<Timestamp>>;
+
+    /// When the first of the leases that others have at `now` runs out.
+    async fn next_expiry(&self, but: IncarnationId, now: Timestamp) -> Result<Option<Timestamp>>;
+
+    /// All incarnations but those that ended, or whose lease ran out, before an instant; by host, the latest first.
+    /// Damaged rows are left out and reported.
+    async fn hosts(&self, since: Timestamp) -> Result<Vec<HostRecord>>;
+
+    /// Those that live and were not asked to leave.
+    async fn living_hosts(&self, now: Timestamp) -> Result<Vec<HostProfile>>;
+
+    /// Notes that the present incarnation of a host is to finish and leave: from now on it is given nothing new.
+    async fn drain_host(&self, host_id: &str, now: Timestamp) -> Result<Drained>;
 
     /// Ends an incarnation that stops by itself: its segments are free at once and no crash is counted. Tasks that it
     /// let go in flight count as duplicates. Intervals without tracking stay with it, as they cannot be resumed.
@@ -144,7 +163,8 @@ pub trait Store: Send + Sync {
     async fn advance_backfill(&self, step: &BackfillStep, now: Timestamp) -> Result<bool>;
 
     /// Takes intervals that need a plan, those of the highest priority first and the oldest among these, and answers with
-    /// those that `owner` has taken before, too, so that none is forgotten. A dead incarnation gets none.
+    /// those that `owner` has taken before, too, so that none is forgotten. A dead incarnation gets none, one that drains
+    /// none that is new, and none gets what requires labels that it has not.
     async fn claim_pending(&self, owner: IncarnationId, now: Timestamp, limit: u32) -> Result<Vec<IntervalId>>;
 
     /// What a host needs to work on an interval; none where it has ended.
@@ -184,15 +204,22 @@ pub trait Store: Send + Sync {
     async fn stalled_intervals(&self) -> Result<Vec<(IntervalId, JobId)>>;
 
     /// Running intervals with segments to claim, those of the highest priority first and the longest waiting among
-    /// these; without those in `except`, so that what cannot be taken up now hides nothing behind it.
-    async fn claimable_intervals(&self, now: Timestamp, except: &[IntervalId], limit: u32) -> Result<Vec<IntervalId>>;
+    /// these; without those in `except`, so that what cannot be taken up now hides nothing behind it, and without those
+    /// whose required labels `owner` has not.
+    async fn claimable_intervals(
+        &self,
+        owner: IncarnationId,
+        now: Timestamp,
+        except: &[IntervalId],
+        limit: u32,
+    ) -> Result<Vec<IntervalId>>;
 
     /// When the next waiting segment or plan is due, or an interval is overdue.
     async fn next_wake_at(&self) -> Result<Option<Timestamp>>;
 
     /// Takes free segments, and waiting ones that are due, for many intervals in one transaction, and answers in their
     /// order. Where an interval's segments are `Unreadable`, none of them is taken. `LeaseLost` where the owner is dead:
-    /// what it is not given is not there for it.
+    /// what it is not given is not there for it, because others have it, because it drains or lacks required labels.
     async fn claim_segments(&self, claims: &[Claim]) -> Result<Vec<Result<Vec<LeasedSegment>>>>;
 
     /// Writes what has gathered: all of it, or nothing and `LeaseLost` where one of the segments is no longer held, or
@@ -239,12 +266,13 @@ pub trait Store: Send + Sync {
     /// Jobs with an open interval.
     async fn incomplete_jobs(&self) -> Result<Vec<IncompleteJob>>;
 
-    /// Open intervals that a dead incarnation held.
-    async fn interrupted_intervals(&self, now: Timestamp) -> Result<Vec<InterruptedInterval>>;
+    /// Open intervals that a dead incarnation held: one that has ended, or whose lease ran out before an instant.
+    async fn interrupted_intervals(&self, expired_before: Timestamp) -> Result<Vec<InterruptedInterval>>;
 
-    /// Frees what dead incarnations held of an interval, and ends them for good. Tasks that were in flight are noted as crashed, and failed as
-    /// poison at the `attempts_max`th time. Its cost depends on what was held, not on how many tasks had completed.
-    async fn resume(&self, interval: IntervalId, fruitless: u32, attempts_max: u32, now: Timestamp) -> Result<Resumed>;
+    /// Frees what dead incarnations held of an interval, and ends them for good. Tasks that were in flight are noted as
+    /// crashed, and failed as poison at the `attempts_max`th time. Its cost depends on what was held, not on how many
+    /// tasks had completed.
+    async fn resume(&self, interval: IntervalId, takeover: Takeover, now: Timestamp) -> Result<Resumed>;
 
     /// Closes an interval as abandoned and starts its replacement, if there is one, with the abandoned one's work,
     /// version and instant; an interval without tracking is not replaced. Changes nothing where the interval has ended

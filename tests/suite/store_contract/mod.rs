@@ -13,6 +13,7 @@ mod ends;
 mod every_table;
 mod fallback;
 mod firing;
+mod hosts;
 mod incarnations;
 mod jobs;
 mod keeping;
@@ -29,7 +30,7 @@ mod retry;
 mod upgrade;
 mod views;
 
-use super::{BACKEND, COLUMNS, Connection, REFERENCES, broken_references, cell, raw, raw_closed, tables};
+use super::{BACKEND, COLUMNS, Connection, HAS_CLOCK, REFERENCES, broken_references, cell, raw, raw_closed, tables};
 use crate::world::World;
 pub(crate) use every_table::{Contents, contents, worked_world};
 use latchwork::store::{Result, StoreError};

@@ -144,6 +144,9 @@ trait End: Send {
     /// Whether its texts may hold a NUL.
     fn takes_nul(&self) -> bool;
 
+    /// Ends the transaction of a source that was read to its end.
+    async fn let_go(self: Box<Self>) -> Result<(), EndError>;
+
     /// Ends what hosts have left open, as their crash would have been found, and commits.
     async fn finish(self: Box<Self>, tables: &[Pair], now: Timestamp) -> Result<(), EndError>;
 }
@@ -167,6 +170,7 @@ pub async fn move_installation(
     for pair in &pairs {
         moved.push(move_table(&mut *source, &mut *target, pair, nul).await?);
     }
+    source.let_go().await.map_err(MoveError::Source)?;
     target.finish(&pairs, now).await.map_err(MoveError::Target)?;
     Ok(moved)
 }

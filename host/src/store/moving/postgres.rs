@@ -40,7 +40,7 @@ impl PostgresEnd {
     /// All of it at one instant. No host can begin before the transaction has ended.
     pub(super) async fn source(url: &str, now: Timestamp) -> Result<Self, MoveError> {
         let mut end = Self::open(url, "begin isolation level repeatable read").await.map_err(MoveError::Source)?;
-        let running = end.running_hosts(now).await.map_err(|error| MoveError::Source(error.into()))?;
+        let running = end.end_hosts(now).await.map_err(|error| MoveError::Source(error.into()))?;
         if running.is_empty() { Ok(end) } else { Err(MoveError::Running(running.join(", "))) }
     }
 
@@ -54,10 +54,16 @@ impl PostgresEnd {
         Ok(Self { connection, own_references: Vec::new() })
     }
 
-    async fn running_hosts(&mut self, now: Timestamp) -> sqlx::Result<Vec<String>> {
-        sqlx::query("lock table incarnations in share mode").execute(&mut self.connection).await?;
-        let living = "select host_id from incarnations where ended_at is null and expires_at >= $1 order by host_id";
-        sqlx::query_scalar(living).bind(now.ms()).fetch_all(&mut self.connection).await
+    /// Ends the hosts that are dead, so that none comes back that was only cut off; answers with those that are not.
+    async fn end_hosts(&mut self, now: Timestamp) -> sqlx::Result<Vec<String>> {
+        sqlx::query("lock table incarnations in share row exclusive mode").execute(&mut self.connection).await?;
+        // By the clock that leases go by.
+        let living = "select host_id from incarnations where ended_at is null \
+            and expires_at >= cast(extract(epoch from clock_timestamp()) * 1000 as bigint) order by host_id";
+        let living = sqlx::query_scalar(living).fetch_all(&mut self.connection).await?;
+        let end = sqlx::query("update incarnations set ended_at = $1 where ended_at is null");
+        end.bind(now.ms()).execute(&mut self.connection).await?;
+        Ok(living)
     }
 
     async fn run(&mut self, statement: String) -> sqlx::Result<()> {
@@ -117,6 +123,11 @@ impl End for PostgresEnd {
 
     fn takes_nul(&self) -> bool {
         false
+    }
+
+    async fn let_go(mut self: Box<Self>) -> Result<(), EndError> {
+        self.run("commit".to_owned()).await?;
+        Ok(self.connection.close().await?)
     }
 
     async fn finish(mut self: Box<Self>, tables: &[Pair], now: Timestamp) -> Result<(), EndError> {

@@ -109,6 +109,11 @@ impl End for SqliteEnd {
         true
     }
 
+    async fn let_go(mut self: Box<Self>) -> Result<(), EndError> {
+        sqlx::query("rollback").execute(&mut self.connection).await?;
+        Ok(self.connection.close().await?)
+    }
+
     async fn finish(mut self: Box<Self>, _tables: &[Pair], now: Timestamp) -> Result<(), EndError> {
         // The next number of a row is behind the largest by itself here.
         let end = sqlx::query("update incarnations set ended_at = $1 where ended_at is null");

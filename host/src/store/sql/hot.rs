@@ -2,8 +2,8 @@
 //! carries them out: none may walk a table that grows with the history.
 
 use super::{
-    SqlStore, backfills, checkpoints, claims, closing, doubt, ends, events, firing, graph, incarnations, keeping, keys,
-    open, outputs, overdue, planning, progress, queue, record, recovery, removal, transitions, warning,
+    SqlStore, backfills, checkpoints, claims, closing, doubt, ends, events, firing, graph, hosts, incarnations,
+    keeping, keys, open, outputs, overdue, planning, progress, queue, record, recovery, removal, transitions, warning,
 };
 
 impl SqlStore {
@@ -16,6 +16,10 @@ impl SqlStore {
         ("claim of plans", planning::CLAIM),
         ("claimed plans", planning::CLAIMED),
         ("life of an incarnation", incarnations::IS_ALIVE),
+        ("heartbeat", incarnations::RENEW),
+        ("next expiry", incarnations::NEXT_EXPIRY),
+        ("hosts", hosts::LISTED),
+        ("living hosts", hosts::LIVING),
         ("begin of an interval", planning::BEGIN),
         ("due jobs", firing::DUE),
         ("next firing", firing::NEXT_AT),

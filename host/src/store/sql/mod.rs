@@ -15,6 +15,7 @@ mod events;
 mod fallback;
 mod firing;
 mod graph;
+mod hosts;
 mod hot;
 mod incarnations;
 mod intervals;

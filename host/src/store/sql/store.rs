@@ -1,12 +1,13 @@
 //! The verbs, each by the module that carries it out.
 
 use super::{
-    SqlStore, backfills, checkpoints, claims, components, doubt, edit, events, firing, graph, incarnations, intervals,
-    jobs, keeping, keys, open, operations, outputs, overdue, planning, plugins, progress, record, recovery, removal,
-    reopen, space,
+    SqlStore, backfills, checkpoints, claims, components, doubt, edit, events, firing, graph, hosts, incarnations,
+    intervals, jobs, keeping, keys, open, operations, outputs, overdue, planning, plugins, progress, record, recovery,
+    removal, reopen, space,
 };
 use crate::domain::backfill::{Backfill, History};
 use crate::domain::digest::Digest;
+use crate::domain::host::HostProfile;
 use crate::domain::ids::{BackfillId, IncarnationId, IntervalId, JobId, SegmentId, TaskIndex};
 use crate::domain::job::Job;
 use crate::domain::key_quota::KeyUsage;
@@ -14,6 +15,7 @@ use crate::domain::stage_graph::StageGraph;
 use crate::domain::task::Failure;
 use crate::domain::timestamp::Timestamp;
 use crate::domain::worklist::LeasedSegment;
+use crate::store::hosts::*;
 use crate::store::keeping::*;
 use crate::store::kept::*;
 use crate::store::operations::*;
@@ -28,8 +30,28 @@ impl Store for SqlStore {
         self.write(|| incarnations::begin(self, incarnation)).await
     }
 
-    async fn renew_incarnation(&self, incarnation: IncarnationId, now: Timestamp) -> Result<()> {
+    async fn renew_incarnation(&self, incarnation: IncarnationId, now: Timestamp) -> Result<Renewal> {
         self.write(|| incarnations::renew(self, incarnation, now)).await
+    }
+
+    async fn database_now(&self) -> Result<Option<Timestamp>> {
+        incarnations::database_now(&self.reader).await
+    }
+
+    async fn next_expiry(&self, but: IncarnationId, now: Timestamp) -> Result<Option<Timestamp>> {
+        incarnations::next_expiry(&self.reader, but, now).await
+    }
+
+    async fn hosts(&self, since: Timestamp) -> Result<Vec<HostRecord>> {
+        hosts::all(&self.reader, since).await
+    }
+
+    async fn living_hosts(&self, now: Timestamp) -> Result<Vec<HostProfile>> {
+        hosts::living(&self.reader, now).await
+    }
+
+    async fn drain_host(&self, host_id: &str, now: Timestamp) -> Result<Drained> {
+        self.write(|| hosts::drain(self, host_id, now)).await
     }
 
     async fn end_incarnation(&self, incarnation: IncarnationId, now: Timestamp) -> Result<()> {
@@ -177,8 +199,14 @@ impl Store for SqlStore {
         graph::stalled(&self.reader).await
     }
 
-    async fn claimable_intervals(&self, now: Timestamp, except: &[IntervalId], limit: u32) -> Result<Vec<IntervalId>> {
-        claims::claimable(&self.reader, now, except, limit).await
+    async fn claimable_intervals(
+        &self,
+        owner: IncarnationId,
+        now: Timestamp,
+        except: &[IntervalId],
+        limit: u32,
+    ) -> Result<Vec<IntervalId>> {
+        claims::claimable(&self.reader, owner, now, except, limit).await
     }
 
     async fn next_wake_at(&self) -> Result<Option<Timestamp>> {
@@ -234,12 +262,12 @@ impl Store for SqlStore {
         recovery::incomplete_jobs(&self.reader).await
     }
 
-    async fn interrupted_intervals(&self, now: Timestamp) -> Result<Vec<InterruptedInterval>> {
-        recovery::interrupted(&self.reader, now).await
+    async fn interrupted_intervals(&self, expired_before: Timestamp) -> Result<Vec<InterruptedInterval>> {
+        recovery::interrupted(&self.reader, expired_before).await
     }
 
-    async fn resume(&self, interval: IntervalId, fruitless: u32, attempts_max: u32, now: Timestamp) -> Result<Resumed> {
-        self.write(|| recovery::resume(self, interval, fruitless, attempts_max, now)).await
+    async fn resume(&self, interval: IntervalId, takeover: Takeover, now: Timestamp) -> Result<Resumed> {
+        self.write(|| recovery::resume(self, interval, takeover, now)).await
     }
 
     async fn abandon(
