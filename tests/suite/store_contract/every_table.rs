@@ -56,14 +56,14 @@ pub(crate) async fn worked_world() -> World {
         world.keep(job_on(schedule)).await;
     }
     let paused = world.keep(manual_job()).await;
-    assert!(world.pause_job(paused, "for the test", at(1)).await.unwrap());
+    assert!(world.pause_job(paused, "for the test", START).await.unwrap());
     work(&world, owner, manual).await;
-    world.backfill_job(manual, at(2)).await;
-    let waiting = world.fire_job(manual, at(3)).await;
-    let abandoned = world.fire_job(manual, at(4)).await;
-    let replacement = firing(manual, Origin::Fallback { replaces: abandoned }, at(5));
-    world.abandon(abandoned, "for the test", Some(&replacement), at(5)).await.unwrap();
-    assert!(world.claim_pending(owner, at(6), 1).await.unwrap().contains(&waiting));
+    world.backfill_job(manual, START).await;
+    let waiting = world.fire_job(manual, START).await;
+    let abandoned = world.fire_job(manual, at(1)).await;
+    let replacement = firing(manual, Origin::Fallback { replaces: abandoned }, at(1));
+    world.abandon(abandoned, "for the test", Some(&replacement), at(1)).await.unwrap();
+    assert!(world.claim_pending(owner, at(1), 1).await.unwrap().contains(&waiting));
     fill_the_rest(&world).await;
     world
 }
