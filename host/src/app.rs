@@ -21,13 +21,16 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 /// How long requests may go on after the engine has stopped.
 const API_GRACE: Duration = Duration::from_secs(5);
+
+/// How long a start waits before it looks again for a database that is away.
+const OPEN_AGAIN_AFTER: Duration = Duration::from_millis(500);
 
 /// Opens the database and brings its schema to this version.
 pub async fn open(database: &Database, objects: Option<Objects>) -> Result<Arc<dyn Store>, StoreError> {
@@ -83,12 +86,9 @@ pub async fn serve(config: Config, guests: tokio::runtime::Handle) -> anyhow::Re
     let mut signals = Signals::listen()?;
     std::fs::create_dir_all(&config.data_dir)
         .with_context(|| format!("LATCHWORK_DATA_DIR: cannot create {}", config.data_dir.display()))?;
-    let objects = objects(&config.plugin_store).context("the plugin store (LATCHWORK_PLUGIN_STORE) cannot be used")?;
-    let store = open(&config.database, objects).await.context("the database (DATABASE_URL) cannot be used")?;
-    Announcement::withdraw(&config.data_dir);
-    let listener = TcpListener::bind(config.listen).await.with_context(|| {
-        format!("LATCHWORK_LISTEN: cannot listen on {}; name a free address with --listen", config.listen)
-    })?;
+    let Some(Opened { store, listener, announcement }) = open_and_listen(&config, &mut signals).await? else {
+        return Ok(());
+    };
     let host_id = config.host_id.clone().map_or_else(|| kept_host_id(&config.data_dir), Ok)?;
     let sandbox = Sandbox::new(Compiler::of_this_binary(config.compile))?;
     let sandbox = sandbox.with_cache(CodeCache::open(&config.data_dir)?);
@@ -111,8 +111,11 @@ pub async fn serve(config: Config, guests: tokio::runtime::Handle) -> anyhow::Re
         labels: config.labels,
         address: listener.local_addr()?.to_string(),
     };
-    let mut engine = Engine::start(parts(&state, profile, config.retention, guests)).await?;
-    let announcement = Announcement::write(&config.data_dir, &listener)?;
+    let mut engine = tokio::select! {
+        started = Engine::start(parts(&state, profile, config.retention, guests)) => started?,
+        () = signals.first() => return Ok(()),
+    };
+    let announcement = announcement.map_or_else(|| Announcement::write(&config.data_dir, &listener), Ok)?;
     let stop_api = state.stop.clone();
     let api = start_api(listener, state);
 
@@ -136,6 +139,65 @@ pub async fn serve(config: Config, guests: tokio::runtime::Handle) -> anyhow::Re
         Reason::Broken(reason) => bail!("{reason}; start it again, it goes on where it was"),
         Reason::Signal | Reason::Drain => Ok(()),
     }
+}
+
+/// What a host needs to begin.
+struct Opened {
+    store: Arc<dyn Store>,
+    listener: TcpListener,
+    /// There already where the host had to wait for its database.
+    announcement: Option<Announcement>,
+}
+
+/// Opens the database and listens. A database that is away is waited for, while whoever asks is told; none where a signal
+/// ended that.
+async fn open_and_listen(config: &Config, signals: &mut Signals) -> anyhow::Result<Option<Opened>> {
+    let cannot = || format!("the database {} (DATABASE_URL) cannot be used", config.database);
+    let objects = objects(&config.plugin_store).context("the plugin store (LATCHWORK_PLUGIN_STORE) cannot be used")?;
+    // First of all: where another host uses the same files, they are that one's.
+    let reason = match open(&config.database, objects.clone()).await {
+        Ok(store) => {
+            let listener = listen(config).await?;
+            return Ok(Some(Opened { store, listener, announcement: None }));
+        }
+        Err(StoreError::Away(reason)) => reason,
+        Err(error) => return Err(error).with_context(cannot),
+    };
+    let listener = listen(config).await?.into_std()?;
+    let (since, done) = (SystemClock.now(), CancellationToken::new());
+    let give_up_at = since + config.database_wait;
+    warn!("Waiting up to {:?} for the database {} (DATABASE_URL): {reason}", config.database_wait, config.database);
+    let (reason, told) = watch::channel(reason);
+    let meanwhile = TcpListener::from_std(listener.try_clone()?)?;
+    let announcement = Announcement::write(&config.data_dir, &meanwhile)?;
+    let serving = axum::serve(meanwhile, api::waiting_router(since, told));
+    tokio::spawn(serving.with_graceful_shutdown(done.clone().cancelled_owned()).into_future());
+    let _done = done.drop_guard();
+    loop {
+        tokio::select! {
+            biased;
+            () = signals.first() => return Ok(None),
+            () = SystemClock.sleep_for(OPEN_AGAIN_AFTER) => {}
+        }
+        match open(&config.database, objects.clone()).await {
+            Ok(store) => {
+                info!("The database is there after {:.1} s", SystemClock.now().since(since).as_secs_f64());
+                let listener = TcpListener::from_std(listener)?;
+                return Ok(Some(Opened { store, listener, announcement: Some(announcement) }));
+            }
+            Err(StoreError::Away(still)) if SystemClock.now() < give_up_at => {
+                reason.send_replace(still);
+            }
+            Err(error) => return Err(error).with_context(cannot),
+        }
+    }
+}
+
+async fn listen(config: &Config) -> anyhow::Result<TcpListener> {
+    Announcement::withdraw(&config.data_dir);
+    TcpListener::bind(config.listen).await.with_context(|| {
+        format!("LATCHWORK_LISTEN: cannot listen on {}; name a free address with --listen", config.listen)
+    })
 }
 
 fn parts(state: &AppState, profile: HostProfile, retention: Retention, guests: tokio::runtime::Handle) -> EngineParts {

@@ -53,6 +53,10 @@ pub struct Settings {
     )]
     pub database_connections_max: Option<u32>,
 
+    /// How long a start waits for a PostgreSQL that is away [default: 1m]
+    #[arg(long, env = "LATCHWORK_DATABASE_WAIT", value_name = "DURATION", value_parser = database_wait)]
+    pub database_wait: Option<Duration>,
+
     /// Where uploaded plugins are kept: database, file:///DIRECTORY or s3://BUCKET/PREFIX, which all hosts must reach;
     /// s3 with the usual AWS_… variables [default: database]
     #[arg(long, env = "LATCHWORK_PLUGIN_STORE", value_name = "PLACE", value_parser = plugin_store)]
@@ -133,6 +137,8 @@ pub struct Config {
     pub labels: Labels,
     /// The database.
     pub database: Database,
+    /// How long a start waits for a database that is away.
+    pub database_wait: Duration,
     /// Where uploaded plugins are kept.
     pub plugin_store: PluginStore,
     /// What jobs may be granted.
@@ -208,6 +214,7 @@ impl Settings {
             labels: take(&mut file, "labels", quoted, labels)?,
             database_url: take(&mut file, "database_url", quoted, database_url)?,
             database_connections_max: take(&mut file, "database_connections_max", bare, database_connections_max)?,
+            database_wait: take(&mut file, "database_wait", quoted, database_wait)?,
             plugin_store: take(&mut file, "plugin_store", quoted, plugin_store)?,
             allow_dir: allowed
                 .iter()
@@ -244,6 +251,7 @@ impl Settings {
             labels: self.labels.or(file.labels),
             database_url: self.database_url.or(file.database_url),
             database_connections_max: self.database_connections_max.or(file.database_connections_max),
+            database_wait: self.database_wait.or(file.database_wait),
             plugin_store: self.plugin_store.or(file.plugin_store),
             allow_dir: if self.allow_dir.is_empty() { file.allow_dir } else { self.allow_dir },
             upload_bytes_max: self.upload_bytes_max.or(file.upload_bytes_max),
@@ -274,6 +282,7 @@ impl Settings {
             roles,
             labels: self.labels.unwrap_or_default(),
             database,
+            database_wait: self.database_wait.unwrap_or(Duration::from_mins(1)),
             data_dir,
             plugin_store: self.plugin_store.unwrap_or_default(),
             allowed: AllowedDirectories::new(self.allow_dir),
@@ -301,7 +310,8 @@ impl Settings {
 /// What is logged: `RUST_LOG`, or what the host says of itself.
 pub fn log_filter() -> Result<EnvFilter, ConfigError> {
     let Some(text) = std::env::var_os("RUST_LOG").filter(|text| !text.is_empty()) else {
-        return Ok(EnvFilter::new("info"));
+        // The store tells itself what the pool would tell of every connection.
+        return Ok(EnvFilter::new("info,sqlx_core::pool=off"));
     };
     text.to_str().and_then(|text| EnvFilter::try_new(text).ok()).ok_or_else(|| ConfigError::Value {
         name: "RUST_LOG",

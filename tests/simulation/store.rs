@@ -9,6 +9,7 @@ use latchwork::domain::host::HostProfile;
 use latchwork::domain::ids::{BackfillId, IncarnationId, IntervalId, JobId, SegmentId, TaskIndex};
 use latchwork::domain::job::Job;
 use latchwork::domain::key_quota::KeyUsage;
+use latchwork::domain::presence::Presence;
 use latchwork::domain::stage_graph::StageGraph;
 use latchwork::domain::task::Failure;
 use latchwork::domain::timestamp::Timestamp;
@@ -108,6 +109,7 @@ macro_rules! faulty {
 }
 
 faulty! {
+    presence() -> Presence;
     begin_incarnation(incarnation: &Incarnation) -> ();
     renew_incarnation(incarnation: IncarnationId, now: Timestamp) -> Renewal;
     database_now() -> Option<Timestamp>;

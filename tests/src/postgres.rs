@@ -120,19 +120,7 @@ impl Drop for PostgresDatabase {
 
 impl Cluster {
     fn start(settings: &str) -> Self {
-        let mut guard = Command::new("sh");
-        guard.args(["-c", GUARD, "sh"]).arg(std::env::temp_dir()).arg(programs()).arg(settings).current_dir("/");
-        // What ends the tests from the terminal must not end the guard with them.
-        guard.stdin(Stdio::piped()).stdout(Stdio::piped()).process_group(0);
-        if let Some((user, group)) = ordinary_user() {
-            guard.uid(user).gid(group);
-        }
-        let mut guard = guard.spawn().expect("sh starts");
-        let mut line = String::new();
-        let said = BufReader::new(guard.stdout.take().expect("it is piped")).read_line(&mut line);
-        said.expect("the guard speaks");
-        let directory = PathBuf::from(line.trim());
-        assert!(directory.is_absolute(), "PostgreSQL did not start; what it says is above");
+        let (guard, directory) = guarded(GUARD, settings);
         Self { directory, template: OnceCell::new(), left: Mutex::default(), _guard: guard }
     }
 
@@ -164,8 +152,31 @@ async fn run(connection: &mut PgConnection, statement: String) {
     sqlx::query(AssertSqlSafe(statement)).execute(connection).await.expect("the statement is sound");
 }
 
+/// Starts a guard as an ordinary user and waits until it says the name of its directory.
+pub(crate) fn guarded(script: &str, settings: &str) -> (Child, PathBuf) {
+    let mut guard = Command::new("sh");
+    guard.args(["-c", script, "sh"]).arg(std::env::temp_dir()).arg(programs()).arg(settings).current_dir("/");
+    // What ends the tests from the terminal must not end the guard with them.
+    guard.stdin(Stdio::piped()).stdout(Stdio::piped()).process_group(0);
+    let mut guard = as_ordinary_user(&mut guard).spawn().expect("sh starts");
+    let mut line = String::new();
+    let said = BufReader::new(guard.stdout.take().expect("it is piped")).read_line(&mut line);
+    said.expect("the guard speaks");
+    let directory = PathBuf::from(line.trim());
+    assert!(directory.is_absolute(), "PostgreSQL did not start; what it says is above");
+    (guard, directory)
+}
+
+/// PostgreSQL refuses to run as root.
+pub(crate) fn as_ordinary_user(command: &mut Command) -> &mut Command {
+    match ordinary_user() {
+        Some((user, group)) => command.uid(user).gid(group),
+        None => command,
+    }
+}
+
 /// The folder of the server's programs.
-fn programs() -> PathBuf {
+pub(crate) fn programs() -> PathBuf {
     let packaged = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let mut folders: Vec<_> = packaged.map(|version| version.path().join("bin")).collect();
     folders.sort();
@@ -176,7 +187,7 @@ fn programs() -> PathBuf {
     )
 }
 
-/// PostgreSQL refuses to run as root: who runs it then, with which group.
+/// Who runs it where this process is root, with which group.
 fn ordinary_user() -> Option<(u32, u32)> {
     if Path::new("/proc/self").metadata().expect("this process is there").uid() != 0 {
         return None;

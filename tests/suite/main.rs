@@ -3,6 +3,7 @@
 
 mod actors;
 mod asked;
+mod away;
 mod backfills;
 mod bombs;
 mod chains;

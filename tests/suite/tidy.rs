@@ -31,7 +31,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("cli", &["domain"]),
     ("test_fault", &["sandbox", "domain"]),
     ("config", &["sandbox", "database_setting", "plugin_store_setting", "recovery_settings", "domain"]),
-    ("store", &["domain"]),
+    // Whoever waits for a server must know for how long.
+    ("store", &["clock", "domain"]),
     ("sandbox", &["domain"]),
     ("clock", &["domain"]),
     ("status", &["domain"]),

@@ -13,9 +13,14 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use tracing::error;
 
+/// When a client may ask again while the database is away: what asks for it looks once a second.
+const RETRY_AFTER_SECONDS: &str = "1";
+
 /// Why a request was not carried out.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ApiError {
+    #[error("the host waits for its database; see /health")]
+    Starting,
     #[error("there is nothing at this path")]
     NoSuchPath,
     #[error(
@@ -59,7 +64,9 @@ pub(super) enum ApiError {
     BackfillEnded(BackfillId),
     #[error("{0} streams of events are open, and a host serves no more: close one, or ask for application/json")]
     TooManyStreams(usize),
-    #[error("the database does not answer just now; nothing was changed")]
+    #[error(
+        "the database cannot be used just now, see /health; whether a change was made can be asked when it is back"
+    )]
     Store(StoreError),
     #[error("{0}")]
     Objects(StoreError),
@@ -96,6 +103,7 @@ impl ApiError {
 
     fn status_and_code(&self) -> (StatusCode, &'static str) {
         match self {
+            Self::Starting => (StatusCode::SERVICE_UNAVAILABLE, "starting"),
             Self::NoSuchPath => (StatusCode::NOT_FOUND, "no_such_path"),
             Self::NoApi(_) => (StatusCode::NOT_FOUND, "no_api_role"),
             Self::HostEnded { .. } => (StatusCode::CONFLICT, "host_ended"),
@@ -160,14 +168,23 @@ fn refusal_code(refusal: &Refusal) -> &'static str {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        if let Self::Store(cause) | Self::Objects(cause) | Self::Damaged(cause) = &self {
-            error!(error = cause as &dyn std::error::Error, "A request failed in the store");
+        match &self {
+            // Of which the log tells once.
+            Self::Store(StoreError::Away(_)) => {}
+            Self::Store(cause) | Self::Objects(cause) | Self::Damaged(cause) => {
+                error!(error = cause as &dyn std::error::Error, "A request failed in the store");
+            }
+            _ => {}
         }
+        let is_away = matches!(self, Self::Store(_) | Self::Starting);
         let (status, code) = self.status_and_code();
         let title = status.canonical_reason().unwrap_or("Error");
         let problem = Problem { kind: "about:blank", title, status: status.as_u16(), detail: self.to_string(), code };
         let mut response = (status, axum::Json(problem)).into_response();
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if is_away {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
+        }
         response
     }
 }

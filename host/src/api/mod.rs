@@ -35,6 +35,7 @@ use axum::routing::{delete, get, post, put};
 use error::ApiError;
 pub use events::STREAMS_MAX;
 use extract::BODY_BYTES_MAX;
+pub use health::waiting_router;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;

@@ -28,6 +28,10 @@ pub(super) fn database_url(text: &str) -> Result<String, String> {
     if text.is_empty() { Err(format!("DATABASE_URL takes {}", database_setting::TAKES)) } else { Ok(text.to_owned()) }
 }
 
+pub(super) fn database_wait(text: &str) -> Result<Duration, String> {
+    human_duration::parse(text).map_err(|_| "LATCHWORK_DATABASE_WAIT takes a duration such as 1m".to_owned())
+}
+
 pub(super) fn plugin_store(text: &str) -> Result<PluginStore, String> {
     parsed(text, "LATCHWORK_PLUGIN_STORE", plugin_store_setting::TAKES)
 }

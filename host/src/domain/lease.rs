@@ -52,6 +52,11 @@ impl Trust {
         if self.holds(asked_at) { Self { judges_from: self.judges_from, ..begun } } else { begun }
     }
 
+    /// The time of day at which it ends, where the machine does not sleep before.
+    pub fn until(self) -> Timestamp {
+        self.until.now
+    }
+
     /// Whether the incarnation may still begin a task.
     pub fn holds(self, at: Reading) -> bool {
         at.now < self.until.now && at.uptime < self.until.uptime

@@ -23,6 +23,7 @@ pub mod lanes;
 pub mod lease;
 pub mod pausing;
 pub mod plan;
+pub mod presence;
 pub mod preview;
 pub mod progress;
 pub mod rate;

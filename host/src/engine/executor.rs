@@ -169,6 +169,8 @@ impl Executor {
                 Ok(()) => wakeup.nudge(),
                 // The interval was cancelled meanwhile.
                 Err(NotNow::Store(StoreError::LeaseLost(_))) => {}
+                // Of which people have been told.
+                Err(NotNow::Store(StoreError::Away(_))) => {}
                 Err(error) => {
                     let error = &error as &dyn std::error::Error;
                     warn!(error, interval.id = %interval, "Interval {interval} cannot begin just now");

@@ -7,6 +7,7 @@ use crate::domain::comparison::Comparison;
 use crate::domain::ids::IncarnationId;
 use crate::domain::lease::CORRECTION_TOLERATED;
 use crate::domain::timestamp::Timestamp;
+use crate::status::HostStatus;
 use crate::store::{Store, StoreError};
 use async_trait::async_trait;
 use std::sync::Arc;
@@ -22,6 +23,7 @@ pub struct Heartbeat {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) owner: IncarnationId,
     pub(super) trust: Arc<SharedTrust>,
+    pub(super) status: Arc<HostStatus>,
     pub(super) dethroned: CancellationToken,
     pub(super) drain: CancellationToken,
 }
@@ -52,6 +54,7 @@ impl Tick for Heartbeat {
             }
         }
         self.trust.renew(asked_at);
+        self.status.note_renewal(asked_at);
         Ok(None)
     }
 }

@@ -17,6 +17,7 @@ use super::scheduler::Scheduler;
 use super::tick;
 use super::trust::SharedTrust;
 use super::turnstile::Turnstile;
+use super::waits::patiently;
 use crate::clock::Clock;
 use crate::domain::host::{HostProfile, Role};
 use crate::domain::ids::IncarnationId;
@@ -97,7 +98,10 @@ impl Engine {
         set_clock(&*parts.store, &*parts.clock).await?;
         let started_at = parts.clock.now();
         let trust = Arc::new(SharedTrust::new(Arc::clone(&parts.clock), dethroned.clone()));
-        parts.store.begin_incarnation(&Incarnation { id: owner, host_id, started_at, profile }).await?;
+        let incarnation = Incarnation { id: owner, host_id, started_at, profile };
+        let asked_at = parts.clock.reading();
+        patiently(&*parts.clock, || parts.store.begin_incarnation(&incarnation)).await?;
+        parts.status.note_renewal(asked_at);
         let works = match parts.profile.roles.has(Role::Worker) {
             true => Works::start(&parts, owner, &trust, (&stop, &dethroned)),
             false => Works::none(),
@@ -131,6 +135,7 @@ impl Engine {
             clock: Arc::clone(&self.clock),
             owner,
             trust: Arc::clone(trust),
+            status: Arc::clone(&self.status),
             dethroned: self.dethroned.clone(),
             drain: self.drain.clone(),
         };
@@ -142,7 +147,11 @@ impl Engine {
         let (status, executor) = (Arc::clone(&parts.status), parts.wakeups.executor.clone());
         let recovery = Recovery::new(Arc::clone(&parts.store), parts.recovery, status, trust, executor);
         // Not since when it started: the clock may have been set back while the store took its time.
-        recovery.check_at_start(self.clock.now()).await?;
+        match recovery.check_at_start(self.clock.now()).await {
+            // Its loop looks again as soon as the database is back.
+            Err(error) if error.is_away() => {}
+            checked => checked?,
+        }
         self.spawn(recovery, parts.recovery.check_every, Wakeup::default(), self.stop.clone());
         Ok(())
     }

@@ -70,7 +70,7 @@ impl Recovery {
         info!("Starting recovery check on startup");
         let incomplete = self.store.incomplete_jobs().await?;
         info!("Found {} jobs with incomplete intervals", incomplete.len());
-        let interrupted = self.store.interrupted_intervals(self.trust.expired_before()).await?;
+        let interrupted = self.store.interrupted_intervals(self.expired_before(now).await?).await?;
         for job in incomplete {
             if !interrupted.iter().any(|interrupted| interrupted.id == job.interval) {
                 announce(job.interval, job.job, job.completed);
@@ -79,8 +79,14 @@ impl Recovery {
         self.recover_all(now).await
     }
 
+    /// Leases that ran out before this instant are those of the dead, as far as this host can tell, and as one that ran out
+    /// while the database was away says nothing of its host.
+    async fn expired_before(&self, now: Timestamp) -> Result<Timestamp, StoreError> {
+        Ok(self.trust.expired_before().min(self.store.presence().await?.leases_judged_at(now)))
+    }
+
     async fn recover_all(&self, now: Timestamp) -> Result<(), StoreError> {
-        let expired_before = self.trust.expired_before();
+        let expired_before = self.expired_before(now).await?;
         for interval in self.store.interrupted_intervals(expired_before).await? {
             let id = interval.id;
             match self.recover(interval, expired_before, now).await {

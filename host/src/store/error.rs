@@ -45,12 +45,24 @@ pub enum StoreError {
     /// The schema could not be brought to this version.
     #[error("the database's schema could not be migrated")]
     Migration(#[source] MigrateError),
-    /// The database did not answer; it may later.
+    /// The database cannot be used just now, for this reason: whoever asks again is served when it is back. The store
+    /// tells people of that itself, once.
+    #[error("the database cannot be used just now: {0}")]
+    Away(String),
+    /// The server lets nobody in, for this reason; asking again does not help.
+    #[error("the database refuses: {0}")]
+    Refused(String),
+    /// The database answered with an error, or did not answer; it may later.
     #[error("database error")]
     Database(#[source] sqlx::Error),
 }
 
 impl StoreError {
+    /// Whether the database is away, which people have been told.
+    pub fn is_away(&self) -> bool {
+        matches!(self, Self::Away(_))
+    }
+
     /// A value in a row that does not parse.
     pub(super) fn unreadable(what: impl Into<String>, reason: impl std::fmt::Display) -> Self {
         Self::Unreadable { what: what.into(), reason: reason.to_string() }

@@ -30,6 +30,7 @@ use crate::domain::host::HostProfile;
 use crate::domain::ids::{BackfillId, IncarnationId, IntervalId, JobId, SegmentId, TaskIndex};
 use crate::domain::job::Job;
 use crate::domain::key_quota::KeyUsage;
+use crate::domain::presence::Presence;
 use crate::domain::stage_graph::StageGraph;
 use crate::domain::task::Failure;
 use crate::domain::timestamp::Timestamp;
@@ -43,6 +44,9 @@ pub type Result<T> = std::result::Result<T, StoreError>;
 /// The rows that hosts, clients and recovery meet in.
 #[async_trait]
 pub trait Store: Send + Sync {
+    /// How the database is, known or found out within about a second; also while it is away.
+    async fn presence(&self) -> Result<Presence>;
+
     /// Notes the start of a host, alive until its lease runs out; earlier incarnations of the same host end.
     async fn begin_incarnation(&self, incarnation: &Incarnation) -> Result<()>;
 

@@ -3,26 +3,34 @@
 #[macro_use]
 mod dialect;
 mod connect;
+mod fault;
 mod locks;
 mod migrations;
+mod patience;
+mod servers;
 mod space;
 #[path = "../sql/mod.rs"]
 #[expect(clippy::duplicate_mod, reason = "written once, compiled for each database")]
 mod sql;
+mod watch;
 
 pub(super) use connect::open_alone;
 
 use super::{Objects, Result, StoreError};
 use backon::{ExponentialBuilder, Retryable as _};
+use fault::{Fault, fault};
 use sqlx::Transaction;
 use sqlx::postgres::{PgConnection as Connection, PgPool as Pool, PgRow as Row, Postgres as Database};
+use std::sync::Arc;
 use std::time::Duration;
+use watch::Watch;
 
 /// A PostgreSQL database that any number of hosts may share.
 pub struct PostgresStore {
     writer: Pool,
     /// The same pool: readers wait for no writer here.
     reader: Pool,
+    watch: Arc<Watch>,
     /// Where the bytes of plugins are written to, unless that is the database.
     objects: Option<Objects>,
 }
@@ -58,12 +66,13 @@ impl PostgresStore {
             .with_max_delay(CONFLICT_WAIT_MAX)
             .with_max_times(CONFLICTS_MAX)
             .with_jitter();
-        transaction.retry(waits).when(is_conflict).await
+        let written = transaction.retry(waits).when(is_conflict).await?;
+        self.watch.note_write();
+        Ok(written)
     }
 }
 
 /// Whether PostgreSQL ended a transaction for the sake of another one: a deadlock, or an order that cannot be.
 fn is_conflict(error: &StoreError) -> bool {
-    let StoreError::Database(error) = error else { return false };
-    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| matches!(&*code, "40001" | "40P01"))
+    matches!(error, StoreError::Database(error) if fault(error) == Fault::Conflict)
 }

@@ -13,7 +13,8 @@ pub(super) async fn put(store: &SqlStore, version: &PluginVersion, wasm: &[u8]) 
         Some(objects) => Place::Object(objects.put(&version.digest, wasm).await?),
         None => Place::Row(wasm.to_vec()),
     };
-    let (uploaded, replaced) = store.write(|| plugins::put(store, version, &place)).await?;
+    let (uploaded, replaced) =
+        store.watched("put_plugin", store.write(|| plugins::put(store, version, &place))).await?;
     remove_objects(store, replaced).await;
     Ok(uploaded)
 }
@@ -22,7 +23,7 @@ pub(super) async fn put(store: &SqlStore, version: &PluginVersion, wasm: &[u8]) 
 pub(super) async fn get(store: &SqlStore, digest: &Digest) -> Result<Option<Vec<u8>>> {
     let mut missing = None;
     loop {
-        let object = match plugins::place(&store.reader, digest).await? {
+        let object = match store.watched("component", plugins::place(&store.reader, digest)).await? {
             None => return Ok(None),
             Some(Place::Row(wasm)) => return Ok(Some(wasm)),
             Some(Place::Object(object)) => object,
@@ -40,7 +41,8 @@ pub(super) async fn get(store: &SqlStore, digest: &Digest) -> Result<Option<Vec<
 }
 
 pub(super) async fn delete(store: &SqlStore, name: &str, digest: &Digest) -> Result<VersionDeletion> {
-    let (deletion, objects) = store.write(|| plugins::delete(store, name, digest)).await?;
+    let (deletion, objects) =
+        store.watched("delete_plugin_version", store.write(|| plugins::delete(store, name, digest))).await?;
     remove_objects(store, objects).await;
     Ok(deletion)
 }
@@ -50,7 +52,8 @@ pub(super) async fn remove_unused(
     superseded_before: Timestamp,
     limit: u32,
 ) -> Result<Vec<(String, Digest)>> {
-    let (removed, objects) = store.write(|| plugins::remove_unused(store, superseded_before, limit)).await?;
+    let remove = store.write(|| plugins::remove_unused(store, superseded_before, limit));
+    let (removed, objects) = store.watched("remove_unused_versions", remove).await?;
     remove_objects(store, objects).await;
     Ok(removed)
 }

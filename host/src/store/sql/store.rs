@@ -11,6 +11,7 @@ use crate::domain::host::HostProfile;
 use crate::domain::ids::{BackfillId, IncarnationId, IntervalId, JobId, SegmentId, TaskIndex};
 use crate::domain::job::Job;
 use crate::domain::key_quota::KeyUsage;
+use crate::domain::presence::Presence;
 use crate::domain::stage_graph::StageGraph;
 use crate::domain::task::Failure;
 use crate::domain::timestamp::Timestamp;
@@ -24,8 +25,40 @@ use crate::store::{Result, Store};
 use async_trait::async_trait;
 use std::collections::BTreeMap;
 
-#[async_trait]
-impl Store for SqlStore {
+/// Makes the store of its verbs, each under the watch of its database.
+macro_rules! verbs {
+    ($(async fn $verb:ident(&$store:ident $(, $name:ident: $type:ty)* $(,)?) -> $answer:ty $body:block)*) => {
+        #[async_trait]
+        impl Store for SqlStore {
+            async fn presence(&self) -> Result<Presence> {
+                self.seen().await
+            }
+
+            // These ask the plugin store, too, whose time is none of the database's: what they ask of that is watched.
+            async fn put_plugin(&self, version: &PluginVersion, wasm: &[u8]) -> Result<Uploaded> {
+                components::put(self, version, wasm).await
+            }
+
+            async fn component(&self, digest: &Digest) -> Result<Option<Vec<u8>>> {
+                components::get(self, digest).await
+            }
+
+            async fn delete_plugin_version(&self, name: &str, digest: &Digest) -> Result<VersionDeletion> {
+                components::delete(self, name, digest).await
+            }
+
+            async fn remove_unused_versions(&self, superseded_before: Timestamp, limit: u32) -> Result<Vec<(String, Digest)>> {
+                components::remove_unused(self, superseded_before, limit).await
+            }
+
+            $(async fn $verb(&$store $(, $name: $type)*) -> $answer {
+                $store.watched(stringify!($verb), async move { $body }).await
+            })*
+        }
+    };
+}
+
+verbs! {
     async fn begin_incarnation(&self, incarnation: &Incarnation) -> Result<()> {
         self.write(|| incarnations::begin(self, incarnation)).await
     }
@@ -58,24 +91,12 @@ impl Store for SqlStore {
         self.write(|| incarnations::end(self, incarnation, now)).await
     }
 
-    async fn put_plugin(&self, version: &PluginVersion, wasm: &[u8]) -> Result<Uploaded> {
-        components::put(self, version, wasm).await
-    }
-
     async fn plugins(&self) -> Result<Vec<PluginVersion>> {
         plugins::current(&self.reader).await
     }
 
     async fn plugin_versions(&self, name: &str) -> Result<Vec<PluginVersion>> {
         plugins::versions(&self.reader, name).await
-    }
-
-    async fn component(&self, digest: &Digest) -> Result<Option<Vec<u8>>> {
-        components::get(self, digest).await
-    }
-
-    async fn delete_plugin_version(&self, name: &str, digest: &Digest) -> Result<VersionDeletion> {
-        components::delete(self, name, digest).await
     }
 
     async fn create_job(&self, job: &Job) -> Result<()> {
@@ -345,10 +366,6 @@ impl Store for SqlStore {
 
     async fn remove_deleted_job(&self, job: JobId) -> Result<bool> {
         self.write(|| removal::deleted_job(self, job)).await
-    }
-
-    async fn remove_unused_versions(&self, superseded_before: Timestamp, limit: u32) -> Result<Vec<(String, Digest)>> {
-        components::remove_unused(self, superseded_before, limit).await
     }
 
     async fn remove_dead_incarnations(&self, dead_before: Timestamp) -> Result<u64> {

@@ -4,6 +4,7 @@ use crate::workshop::{Workshop, work};
 use anyhow::{Context, Result};
 use futures::future::try_join_all;
 use latchwork::clock::{Clock, SystemClock};
+use latchwork::domain::host::HostProfile;
 use latchwork::domain::ids::{IncarnationId, IntervalId};
 use latchwork::domain::plan::Plan;
 use latchwork::domain::worklist::{Settlement, Worklist};
@@ -56,7 +57,14 @@ impl Recorder {
         let (store, owner, started_at) = (workshop.open().await?, IncarnationId::generate(), SystemClock.now());
         workshop.upload(&store, "noop").await?;
         let interval = workshop.fire(&store, "noop", work(TASKS, 1, "null")).await?;
-        store.begin_incarnation(&Incarnation { id: owner, host_id: owner.to_string(), started_at }).await?;
+        store
+            .begin_incarnation(&Incarnation {
+                id: owner,
+                host_id: owner.to_string(),
+                started_at,
+                profile: HostProfile::default(),
+            })
+            .await?;
         store.claim_pending(owner, started_at, 1).await?;
         let plan = Plan::new(Vec::new(), TASKS)?;
         let made = MadePlan { interval, plan, record: PlanRecord::default(), segments_max: 1 };
