@@ -8,9 +8,12 @@ use crate::domain::host::HostProfile;
 use crate::domain::ids::IncarnationId;
 use crate::domain::rules::Retention;
 use crate::engine::{Engine, EngineParts};
+use crate::plugin_store_setting::PluginStore;
 use crate::sandbox::{CodeCache, Compiler, PluginSource, Sandbox};
 use crate::status::HostStatus;
-use crate::store::{PostgresStore, SqliteStore, Store, StoreError};
+use crate::store::{
+    self, MoveError, MovedTable, Nul, ObjectError, Objects, Place, PostgresStore, SqliteStore, Store, StoreError,
+};
 use crate::wakeup::Wakeups;
 use anyhow::{Context, bail};
 use std::path::{Path, PathBuf};
@@ -30,10 +33,21 @@ const API_GRACE: Duration = Duration::from_secs(5);
 const OPEN_AGAIN_AFTER: Duration = Duration::from_millis(500);
 
 /// Opens the database and brings its schema to this version.
-pub async fn open(database: &Database) -> Result<Arc<dyn Store>, StoreError> {
+pub async fn open(database: &Database, objects: Option<Objects>) -> Result<Arc<dyn Store>, StoreError> {
     Ok(match database {
-        Database::Sqlite(path) => Arc::new(SqliteStore::open(path).await?),
-        Database::Postgres { url, connections_max } => Arc::new(PostgresStore::open(url, *connections_max).await?),
+        Database::Sqlite(path) => Arc::new(SqliteStore::open(path).await?.with_objects(objects)),
+        Database::Postgres { url, connections_max } => {
+            Arc::new(PostgresStore::open(url, *connections_max).await?.with_objects(objects))
+        }
+    })
+}
+
+/// The place for the bytes of plugins; none where that is the database.
+fn objects(place: &PluginStore) -> Result<Option<Objects>, ObjectError> {
+    Ok(match place {
+        PluginStore::Database => None,
+        PluginStore::Directory(path) => Some(Objects::in_directory(path)?),
+        PluginStore::Bucket { name, prefix } => Some(Objects::in_bucket(name, prefix)?),
     })
 }
 
@@ -42,6 +56,18 @@ pub async fn revert(database: &Database) -> Result<Option<String>, StoreError> {
     match database {
         Database::Sqlite(path) => SqliteStore::revert(path).await,
         Database::Postgres { url, .. } => PostgresStore::revert(url).await,
+    }
+}
+
+/// Copies everything from one database to another that is empty, while no host runs on either.
+pub async fn copy(from: &Database, to: &Database, nul: Nul) -> Result<Vec<MovedTable>, MoveError> {
+    store::move_installation(place(from), place(to), nul, SystemClock.now()).await
+}
+
+fn place(database: &Database) -> Place<'_> {
+    match database {
+        Database::Sqlite(path) => Place::Sqlite(path),
+        Database::Postgres { url, .. } => Place::Postgres(url),
     }
 }
 
@@ -127,8 +153,9 @@ struct Opened {
 /// ended that.
 async fn open_and_listen(config: &Config, signals: &mut Signals) -> anyhow::Result<Option<Opened>> {
     let cannot = || format!("the database {} (DATABASE_URL) cannot be used", config.database);
+    let objects = objects(&config.plugin_store).context("the plugin store (LATCHWORK_PLUGIN_STORE) cannot be used")?;
     // First of all: where another host uses the same files, they are that one's.
-    let reason = match open(&config.database).await {
+    let reason = match open(&config.database, objects.clone()).await {
         Ok(store) => {
             let listener = listen(config).await?;
             return Ok(Some(Opened { store, listener, announcement: None }));
@@ -152,7 +179,7 @@ async fn open_and_listen(config: &Config, signals: &mut Signals) -> anyhow::Resu
             () = signals.first() => return Ok(None),
             () = SystemClock.sleep_for(OPEN_AGAIN_AFTER) => {}
         }
-        match open(&config.database).await {
+        match open(&config.database, objects.clone()).await {
             Ok(store) => {
                 info!("The database is there after {:.1} s", SystemClock.now().since(since).as_secs_f64());
                 let listener = TcpListener::from_std(listener)?;

@@ -6,6 +6,7 @@ use crate::database_setting::{self, Database};
 use crate::domain::host::Roles;
 use crate::domain::labels::Labels;
 use crate::domain::rules::Retention;
+use crate::plugin_store_setting::PluginStore;
 use crate::recovery_settings::RecoverySettings;
 use crate::sandbox::{AllowedDirectories, AllowedDirectory, CompileLimits};
 use readers::*;
@@ -55,6 +56,11 @@ pub struct Settings {
     /// How long a start waits for a PostgreSQL that is away [default: 1m]
     #[arg(long, env = "LATCHWORK_DATABASE_WAIT", value_name = "DURATION", value_parser = database_wait)]
     pub database_wait: Option<Duration>,
+
+    /// Where uploaded plugins are kept: database, file:///DIRECTORY or s3://BUCKET/PREFIX, which all hosts must reach;
+    /// s3 with the usual AWS_… variables [default: database]
+    #[arg(long, env = "LATCHWORK_PLUGIN_STORE", value_name = "PLACE", value_parser = plugin_store)]
+    pub plugin_store: Option<PluginStore>,
 
     /// A directory that jobs may be granted, `PATH` to read or `PATH:rw` to write, too; repeatable, in the variable
     /// separated by commas [default: none]
@@ -133,6 +139,8 @@ pub struct Config {
     pub database: Database,
     /// How long a start waits for a database that is away.
     pub database_wait: Duration,
+    /// Where uploaded plugins are kept.
+    pub plugin_store: PluginStore,
     /// What jobs may be granted.
     pub allowed: AllowedDirectories,
     /// The largest upload.
@@ -207,6 +215,7 @@ impl Settings {
             database_url: take(&mut file, "database_url", quoted, database_url)?,
             database_connections_max: take(&mut file, "database_connections_max", bare, database_connections_max)?,
             database_wait: take(&mut file, "database_wait", quoted, database_wait)?,
+            plugin_store: take(&mut file, "plugin_store", quoted, plugin_store)?,
             allow_dir: allowed
                 .iter()
                 .map(|value| read(value, "allow_dir", quoted, allow_dir))
@@ -243,6 +252,7 @@ impl Settings {
             database_url: self.database_url.or(file.database_url),
             database_connections_max: self.database_connections_max.or(file.database_connections_max),
             database_wait: self.database_wait.or(file.database_wait),
+            plugin_store: self.plugin_store.or(file.plugin_store),
             allow_dir: if self.allow_dir.is_empty() { file.allow_dir } else { self.allow_dir },
             upload_bytes_max: self.upload_bytes_max.or(file.upload_bytes_max),
             compile_memory_bytes_max: self.compile_memory_bytes_max.or(file.compile_memory_bytes_max),
@@ -274,6 +284,7 @@ impl Settings {
             database,
             database_wait: self.database_wait.unwrap_or(Duration::from_mins(1)),
             data_dir,
+            plugin_store: self.plugin_store.unwrap_or_default(),
             allowed: AllowedDirectories::new(self.allow_dir),
             upload_bytes_max: self.upload_bytes_max.unwrap_or(64 << 20),
             compile: CompileLimits {

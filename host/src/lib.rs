@@ -11,6 +11,7 @@ pub mod config;
 pub mod database_setting;
 pub mod domain;
 pub mod engine;
+pub mod plugin_store_setting;
 pub mod recovery_settings;
 pub mod sandbox;
 pub mod status;

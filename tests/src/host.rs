@@ -149,7 +149,11 @@ impl HostBuilder {
 fn is_setting(name: &str) -> bool {
     const RECOVERY: [&str; 4] =
         ["ENABLE_RECOVERY", "DEFAULT_RECOVERY_ENABLED", "RECOVERY_CHECK_INTERVAL", "MAX_RECOVERY_ATTEMPTS"];
-    name.starts_with("LATCHWORK_") || name == "DATABASE_URL" || name == "RUST_LOG" || RECOVERY.contains(&name)
+    name.starts_with("LATCHWORK_")
+        || name.starts_with("AWS_")
+        || name == "DATABASE_URL"
+        || name == "RUST_LOG"
+        || RECOVERY.contains(&name)
 }
 
 impl Host {

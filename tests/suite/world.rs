@@ -70,6 +70,22 @@ impl Place {
     }
 }
 
+impl Place {
+    fn database(&self) -> PathBuf {
+        match self {
+            Self::File(files) => file(files),
+            Self::Server(_) => panic!("a store on PostgreSQL has no file"),
+        }
+    }
+
+    fn server(&self) -> &PostgresDatabase {
+        match self {
+            Self::File(_) => panic!("a store on SQLite has no server"),
+            Self::Server(database) => database,
+        }
+    }
+}
+
 fn file(files: &TempDir) -> PathBuf {
     files.path().join("latchwork.db")
 }
@@ -86,6 +102,16 @@ pub(crate) struct Closed(Place);
 impl Closed {
     pub(crate) async fn opened(self) -> World {
         World { store: self.0.open().await, place: self.0 }
+    }
+
+    /// The file of a store on SQLite.
+    pub(crate) fn database(&self) -> PathBuf {
+        self.0.database()
+    }
+
+    /// The database of a store on PostgreSQL.
+    pub(crate) fn server(&self) -> &PostgresDatabase {
+        self.0.server()
     }
 
     /// Takes the schema one version back, and tells which it was.
@@ -131,18 +157,12 @@ impl World {
 
     /// The file of a store on SQLite.
     pub(crate) fn database(&self) -> PathBuf {
-        match &self.place {
-            Place::File(files) => file(files),
-            Place::Server(_) => panic!("a store on PostgreSQL has no file"),
-        }
+        self.place.database()
     }
 
     /// The database of a store on PostgreSQL.
     pub(crate) fn server(&self) -> &PostgresDatabase {
-        match &self.place {
-            Place::File(_) => panic!("a store on SQLite has no server"),
-            Place::Server(database) => database,
-        }
+        self.place.server()
     }
 
     pub(crate) async fn upload(&self, name: &str, wasm: &[u8], uploaded_at: Timestamp) -> (Digest, Uploaded) {

@@ -68,13 +68,19 @@ pub(super) enum ApiError {
         "the database cannot be used just now, see /health; whether a change was made can be asked when it is back"
     )]
     Store(StoreError),
+    #[error("{0}")]
+    Objects(StoreError),
     #[error("{0}: the row is damaged")]
     Damaged(StoreError),
 }
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
-        if matches!(error, StoreError::Unreadable { .. }) { Self::Damaged(error) } else { Self::Store(error) }
+        match error {
+            StoreError::Unreadable { .. } => Self::Damaged(error),
+            StoreError::Objects(_) => Self::Objects(error),
+            _ => Self::Store(error),
+        }
     }
 }
 
@@ -119,6 +125,7 @@ impl ApiError {
             Self::BackfillEnded(_) => (StatusCode::CONFLICT, "backfill_ended"),
             Self::TooManyStreams(_) => (StatusCode::SERVICE_UNAVAILABLE, "too_many_streams"),
             Self::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, "database_unavailable"),
+            Self::Objects(_) => (StatusCode::SERVICE_UNAVAILABLE, "plugin_store_unavailable"),
             Self::Damaged(_) => (StatusCode::INTERNAL_SERVER_ERROR, "damaged_row"),
         }
     }
@@ -164,7 +171,7 @@ impl IntoResponse for ApiError {
         match &self {
             // Of which the log tells once.
             Self::Store(StoreError::Away(_)) => {}
-            Self::Store(cause) | Self::Damaged(cause) => {
+            Self::Store(cause) | Self::Objects(cause) | Self::Damaged(cause) => {
                 error!(error = cause as &dyn std::error::Error, "A request failed in the store");
             }
             _ => {}

@@ -36,6 +36,22 @@ pub struct Connection {
     pub json: bool,
 }
 
+impl Connection {
+    /// Prints what a command did that talks to no host, in the way that all commands print.
+    pub fn report<const N: usize>(
+        &self,
+        json: &serde_json::Value,
+        header: [&str; N],
+        rows: impl IntoIterator<Item = [String; N]>,
+    ) -> anyhow::Result<()> {
+        let printed = output::print(&if self.json { json.to_string() } else { table::columns(header, rows) });
+        match printed {
+            Err(error) if error.is::<OutputClosed>() => Ok(()),
+            printed => printed,
+        }
+    }
+}
+
 /// The commands that talk to a host.
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {

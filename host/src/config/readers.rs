@@ -4,6 +4,7 @@ use crate::database_setting;
 use crate::domain::host::Roles;
 use crate::domain::human_duration;
 use crate::domain::labels::Labels;
+use crate::plugin_store_setting::{self, PluginStore};
 use crate::sandbox::AllowedDirectory;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -29,6 +30,10 @@ pub(super) fn database_url(text: &str) -> Result<String, String> {
 
 pub(super) fn database_wait(text: &str) -> Result<Duration, String> {
     human_duration::parse(text).map_err(|_| "LATCHWORK_DATABASE_WAIT takes a duration such as 1m".to_owned())
+}
+
+pub(super) fn plugin_store(text: &str) -> Result<PluginStore, String> {
+    parsed(text, "LATCHWORK_PLUGIN_STORE", plugin_store_setting::TAKES)
 }
 
 pub(super) fn host_id(text: &str) -> Result<String, String> {

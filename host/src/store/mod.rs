@@ -6,6 +6,8 @@ mod error;
 mod hosts;
 mod keeping;
 mod kept;
+mod moving;
+mod objects;
 mod operations;
 mod postgres;
 mod records;
@@ -15,6 +17,8 @@ pub use error::StoreError;
 pub use hosts::*;
 pub use keeping::*;
 pub use kept::*;
+pub use moving::{EndError, MoveError, MovedTable, Nul, Place, move_installation};
+pub use objects::{ObjectError, Objects};
 pub use operations::*;
 pub use postgres::PostgresStore;
 pub use records::*;
@@ -83,7 +87,10 @@ pub trait Store: Send + Sync {
     /// All versions of a name, the current one first.
     async fn plugin_versions(&self, name: &str) -> Result<Vec<PluginVersion>>;
 
-    /// The bytes of a component.
+    /// The bytes of a component, as they are where its row says that they are: whoever uses them compares their digest.
+    ///
+    /// None where there is no row. `Objects` where the row names an object that cannot be read: that may be the fault of
+    /// this host alone.
     async fn component(&self, digest: &Digest) -> Result<Option<Vec<u8>>>;
 
     /// Removes a version, unless an open interval is pinned to it.

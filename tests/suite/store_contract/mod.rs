@@ -10,6 +10,7 @@ mod doubt;
 mod durability;
 mod edit;
 mod ends;
+mod every_table;
 mod fallback;
 mod firing;
 mod hosts;
@@ -18,6 +19,7 @@ mod jobs;
 mod keeping;
 mod kept;
 mod keys;
+mod migrations;
 mod operations;
 mod planning;
 mod plugins;
@@ -28,8 +30,9 @@ mod retry;
 mod upgrade;
 mod views;
 
-use super::{BACKEND, HAS_CLOCK, broken_references, raw, tables};
+use super::{BACKEND, COLUMNS, Connection, HAS_CLOCK, REFERENCES, broken_references, cell, raw, raw_closed, tables};
 use crate::world::World;
+pub(crate) use every_table::{Contents, contents, worked_world};
 use latchwork::store::{Result, StoreError};
 
 /// A new store on the database that these tests are about.

@@ -5,8 +5,8 @@ use super::servers::Servers;
 use super::watch::Watch;
 use super::{PostgresStore, migrations};
 use crate::store::{Result, StoreError};
-use sqlx::Connection as _;
-use sqlx::postgres::PgPoolOptions;
+use sqlx::postgres::{PgConnection, PgPoolOptions};
+use sqlx::{ConnectOptions as _, Connection as _};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +24,10 @@ const SESSION: &str = "select set_config('default_transaction_isolation', 'read 
     set_config('tcp_user_timeout', '10s', false), set_config('tcp_keepalives_idle', '5', false), \
     set_config('tcp_keepalives_interval', '2', false), set_config('tcp_keepalives_count', '3', false), \
     case when current_setting('synchronous_commit') = 'off' then set_config('synchronous_commit', 'on', false) end";
+
+/// What a connection is told that takes its time, whatever the server's defaults are.
+const PATIENT: &str = "select set_config('idle_in_transaction_session_timeout', '0', false), \
+    set_config('statement_timeout', '0', false)";
 
 impl PostgresStore {
     /// Connects to a database and brings its schema to this version; hosts that do so at once take turns.
@@ -60,7 +64,7 @@ impl PostgresStore {
             })
             .connect_lazy_with(options);
         watch.follow(&pool);
-        Ok(Self { writer: pool.clone(), reader: pool, watch })
+        Ok(Self { writer: pool.clone(), reader: pool, objects: None, watch })
     }
 
     /// Undoes the migration applied last, and answers with its name; none where there is nothing to undo.
@@ -72,6 +76,16 @@ impl PostgresStore {
     pub async fn close(&self) {
         self.writer.close().await;
     }
+}
+
+/// Opens the database with one connection, and brings its schema to this version, for what is no host and takes its time.
+pub(in crate::store) async fn open_alone(url: &str) -> Result<PgConnection> {
+    let servers = Servers::of(url)?;
+    let options = servers.reach().await?;
+    migrations::apply(options).await.map_err(away_or_not)?;
+    let mut connection = options.connect().await?;
+    sqlx::query(PATIENT).execute(&mut connection).await?;
+    Ok(connection)
 }
 
 /// The same error, as one of a database that is away where it is.

@@ -14,7 +14,9 @@ mod space;
 mod sql;
 mod watch;
 
-use super::{Result, StoreError};
+pub(super) use connect::open_alone;
+
+use super::{Objects, Result, StoreError};
 use backon::{ExponentialBuilder, Retryable as _};
 use fault::{Fault, fault};
 use sqlx::Transaction;
@@ -29,6 +31,8 @@ pub struct PostgresStore {
     /// The same pool: readers wait for no writer here.
     reader: Pool,
     watch: Arc<Watch>,
+    /// Where the bytes of plugins are written to, unless that is the database.
+    objects: Option<Objects>,
 }
 
 /// What the shared modules call it.
@@ -44,6 +48,12 @@ const CONFLICT_WAIT: Duration = Duration::from_millis(2);
 const CONFLICT_WAIT_MAX: Duration = Duration::from_millis(250);
 
 impl PostgresStore {
+    /// Has the bytes of plugins written to objects, where there is a place for any.
+    #[must_use]
+    pub fn with_objects(self, objects: Option<Objects>) -> Self {
+        Self { objects, ..self }
+    }
+
     /// Begins a transaction that writes.
     async fn begin(&self) -> Result<Transaction<'_, Database>> {
         Ok(self.writer.begin().await?)

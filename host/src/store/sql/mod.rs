@@ -7,6 +7,7 @@ mod backfills;
 mod checkpoints;
 mod claims;
 mod closing;
+mod components;
 mod doubt;
 mod edit;
 mod ends;

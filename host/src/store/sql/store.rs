@@ -1,9 +1,9 @@
 //! The verbs, each by the module that carries it out.
 
 use super::{
-    SqlStore, backfills, checkpoints, claims, doubt, edit, events, firing, graph, hosts, incarnations, intervals, jobs,
-    keeping, keys, open, operations, outputs, overdue, planning, plugins, progress, record, recovery, removal, reopen,
-    space,
+    SqlStore, backfills, checkpoints, claims, components, doubt, edit, events, firing, graph, hosts, incarnations,
+    intervals, jobs, keeping, keys, open, operations, outputs, overdue, planning, plugins, progress, record, recovery,
+    removal, reopen, space,
 };
 use crate::domain::backfill::{Backfill, History};
 use crate::domain::digest::Digest;
@@ -32,6 +32,23 @@ macro_rules! verbs {
         impl Store for SqlStore {
             async fn presence(&self) -> Result<Presence> {
                 self.seen().await
+            }
+
+            // These ask the plugin store, too, whose time is none of the database's: what they ask of that is watched.
+            async fn put_plugin(&self, version: &PluginVersion, wasm: &[u8]) -> Result<Uploaded> {
+                components::put(self, version, wasm).await
+            }
+
+            async fn component(&self, digest: &Digest) -> Result<Option<Vec<u8>>> {
+                components::get(self, digest).await
+            }
+
+            async fn delete_plugin_version(&self, name: &str, digest: &Digest) -> Result<VersionDeletion> {
+                components::delete(self, name, digest).await
+            }
+
+            async fn remove_unused_versions(&self, superseded_before: Timestamp, limit: u32) -> Result<Vec<(String, Digest)>> {
+                components::remove_unused(self, superseded_before, limit).await
             }
 
             $(async fn $verb(&$store $(, $name: $type)*) -> $answer {
@@ -74,24 +91,12 @@ verbs! {
         self.write(|| incarnations::end(self, incarnation, now)).await
     }
 
-    async fn put_plugin(&self, version: &PluginVersion, wasm: &[u8]) -> Result<Uploaded> {
-        self.write(|| plugins::put(self, version, wasm)).await
-    }
-
     async fn plugins(&self) -> Result<Vec<PluginVersion>> {
         plugins::current(&self.reader).await
     }
 
     async fn plugin_versions(&self, name: &str) -> Result<Vec<PluginVersion>> {
         plugins::versions(&self.reader, name).await
-    }
-
-    async fn component(&self, digest: &Digest) -> Result<Option<Vec<u8>>> {
-        plugins::component(&self.reader, digest).await
-    }
-
-    async fn delete_plugin_version(&self, name: &str, digest: &Digest) -> Result<VersionDeletion> {
-        self.write(|| plugins::delete(self, name, digest)).await
     }
 
     async fn create_job(&self, job: &Job) -> Result<()> {
@@ -361,10 +366,6 @@ verbs! {
 
     async fn remove_deleted_job(&self, job: JobId) -> Result<bool> {
         self.write(|| removal::deleted_job(self, job)).await
-    }
-
-    async fn remove_unused_versions(&self, superseded_before: Timestamp, limit: u32) -> Result<Vec<(String, Digest)>> {
-        self.write(|| plugins::remove_unused(self, superseded_before, limit)).await
     }
 
     async fn remove_dead_incarnations(&self, dead_before: Timestamp) -> Result<u64> {
