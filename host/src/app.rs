@@ -1,16 +1,20 @@
 //! Puts the host together: opens the store, starts the engine and the API, and stops them in order.
 
 use crate::api::{self, AppState};
-use crate::clock::{Clock, SystemClock};
+use crate::clock::{Clock, CorrectedClock, SystemClock};
 use crate::config::Config;
 use crate::database_setting::Database;
+use crate::domain::host::HostProfile;
 use crate::domain::ids::IncarnationId;
 use crate::domain::rules::Retention;
 use crate::engine::{Engine, EngineParts};
 use crate::herald::Herald;
+use crate::plugin_store_setting::PluginStore;
 use crate::sandbox::{CodeCache, Compiler, PluginSource, Sandbox};
 use crate::status::HostStatus;
-use crate::store::{PostgresStore, SqliteStore, Store, StoreError};
+use crate::store::{
+    self, MoveError, MovedTable, Nul, ObjectError, Objects, Place, PostgresStore, SqliteStore, Store, StoreError,
+};
 use crate::wakeup::Wakeups;
 use anyhow::{Context, bail};
 use std::path::{Path, PathBuf};
@@ -18,7 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -26,11 +30,25 @@ use tracing::{info, warn};
 /// How long requests may go on after the engine has stopped.
 const API_GRACE: Duration = Duration::from_secs(5);
 
+/// How long a start waits before it looks again for a database that is away.
+const OPEN_AGAIN_AFTER: Duration = Duration::from_millis(500);
+
 /// Opens the database and brings its schema to this version.
-pub async fn open(database: &Database) -> Result<Arc<dyn Store>, StoreError> {
+pub async fn open(database: &Database, objects: Option<Objects>) -> Result<Arc<dyn Store>, StoreError> {
     Ok(match database {
-        Database::Sqlite(path) => Arc::new(SqliteStore::open(path).await?),
-        Database::Postgres { url, connections_max } => Arc::new(PostgresStore::open(url, *connections_max).await?),
+        Database::Sqlite(path) => Arc::new(SqliteStore::open(path).await?.with_objects(objects)),
+        Database::Postgres { url, connections_max } => {
+            Arc::new(PostgresStore::open(url, *connections_max).await?.with_objects(objects))
+        }
+    })
+}
+
+/// The place for the bytes of plugins; none where that is the database.
+fn objects(place: &PluginStore) -> Result<Option<Objects>, ObjectError> {
+    Ok(match place {
+        PluginStore::Database => None,
+        PluginStore::Directory(path) => Some(Objects::in_directory(path)?),
+        PluginStore::Bucket { name, prefix } => Some(Objects::in_bucket(name, prefix)?),
     })
 }
 
@@ -42,24 +60,45 @@ pub async fn revert(database: &Database) -> Result<Option<String>, StoreError> {
     }
 }
 
-/// Runs the host until a signal, or until another host has taken over its work.
+/// Copies everything from one database to another that is empty, while no host runs on either.
+pub async fn copy(from: &Database, to: &Database, nul: Nul) -> Result<Vec<MovedTable>, MoveError> {
+    store::move_installation(place(from), place(to), nul, SystemClock.now()).await
+}
+
+fn place(database: &Database) -> Place<'_> {
+    match database {
+        Database::Sqlite(path) => Place::Sqlite(path),
+        Database::Postgres { url, .. } => Place::Postgres(url),
+    }
+}
+
+/// Why a host stops.
+#[derive(Clone, Copy)]
+enum Reason {
+    Signal,
+    /// It was asked to leave over the API of some host.
+    Drain,
+    /// It cannot go on.
+    Broken(&'static str),
+}
+
+/// Runs the host until a signal, until it is asked to leave, or until another host has taken over its work.
 pub async fn serve(config: Config, guests: tokio::runtime::Handle) -> anyhow::Result<()> {
     let mut signals = Signals::listen()?;
     std::fs::create_dir_all(&config.data_dir)
         .with_context(|| format!("LATCHWORK_DATA_DIR: cannot create {}", config.data_dir.display()))?;
-    let store = open(&config.database).await.context("the database (DATABASE_URL) cannot be used")?;
-    Announcement::withdraw(&config.data_dir);
-    let listener = TcpListener::bind(config.listen).await.with_context(|| {
-        format!("LATCHWORK_LISTEN: cannot listen on {}; name a free address with --listen", config.listen)
-    })?;
+    let Some(Opened { store, listener, announcement }) = open_and_listen(&config, &mut signals).await? else {
+        return Ok(());
+    };
     let host_id = config.host_id.clone().map_or_else(|| kept_host_id(&config.data_dir), Ok)?;
     let sandbox = Sandbox::new(Compiler::of_this_binary(config.compile))?;
     let sandbox = sandbox.with_cache(CodeCache::open(&config.data_dir)?);
     let state = AppState {
         store: Arc::clone(&store),
         sandbox: Arc::new(sandbox),
-        clock: Arc::new(SystemClock),
+        clock: Arc::new(clock()),
         status: Arc::new(HostStatus::new(host_id, IncarnationId::generate())),
+        roles: config.roles.clone(),
         wakeups: Wakeups::default(),
         allowed: config.allowed,
         recovery: config.recovery,
@@ -67,19 +106,31 @@ pub async fn serve(config: Config, guests: tokio::runtime::Handle) -> anyhow::Re
         streams: Arc::new(Semaphore::new(api::STREAMS_MAX)),
         stop: CancellationToken::new(),
     };
-    let mut engine = Engine::start(parts(&state, config.retention, guests)).await?;
-    let announcement = Announcement::write(&config.data_dir, &listener)?;
-    let herald = Herald { store, clock: Arc::new(SystemClock), wakeups: state.wakeups.clone() };
+    let profile = HostProfile {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        roles: config.roles,
+        labels: config.labels,
+        address: listener.local_addr()?.to_string(),
+    };
+    let mut engine = tokio::select! {
+        started = Engine::start(parts(&state, profile, config.retention, guests)) => started?,
+        () = signals.first() => return Ok(()),
+    };
+    let announcement = announcement.map_or_else(|| Announcement::write(&config.data_dir, &listener), Ok)?;
+    let herald =
+        Herald { store: Arc::clone(&state.store), clock: Arc::new(SystemClock), wakeups: state.wakeups.clone() };
     // Dropped with the runtime: nothing is lost with a hint.
     tokio::spawn(herald.run());
     let stop_api = state.stop.clone();
     let api = start_api(listener, state);
 
-    let broken = tokio::select! {
-        () = signals.first() => None,
-        reason = engine.broken() => Some(reason),
+    let asked_to_drain = engine.asked_to_drain();
+    let reason = tokio::select! {
+        () = signals.first() => Reason::Signal,
+        () = asked_to_drain => Reason::Drain,
+        reason = engine.broken() => Reason::Broken(reason),
     };
-    tokio::spawn(async move { signals.second().await });
+    tokio::spawn(async move { signals.second_after(reason).await });
     engine.stop(config.stop_grace).await?;
     stop_api.cancel();
     // A client that does not finish its request must not keep the host.
@@ -89,24 +140,94 @@ pub async fn serve(config: Config, guests: tokio::runtime::Handle) -> anyhow::Re
     }
     drop(announcement);
     info!("Stopped");
-    match broken {
-        Some(reason) => bail!("{reason}; start it again, it goes on where it was"),
-        None => Ok(()),
+    match reason {
+        Reason::Broken(reason) => bail!("{reason}; start it again, it goes on where it was"),
+        Reason::Signal | Reason::Drain => Ok(()),
     }
 }
 
-fn parts(state: &AppState, retention: Retention, guests: tokio::runtime::Handle) -> EngineParts {
+/// What a host needs to begin.
+struct Opened {
+    store: Arc<dyn Store>,
+    listener: TcpListener,
+    /// There already where the host had to wait for its database.
+    announcement: Option<Announcement>,
+}
+
+/// Opens the database and listens. A database that is away is waited for, while whoever asks is told; none where a signal
+/// ended that.
+async fn open_and_listen(config: &Config, signals: &mut Signals) -> anyhow::Result<Option<Opened>> {
+    let cannot = || format!("the database {} (DATABASE_URL) cannot be used", config.database);
+    let objects = objects(&config.plugin_store).context("the plugin store (LATCHWORK_PLUGIN_STORE) cannot be used")?;
+    // First of all: where another host uses the same files, they are that one's.
+    let reason = match open(&config.database, objects.clone()).await {
+        Ok(store) => {
+            let listener = listen(config).await?;
+            return Ok(Some(Opened { store, listener, announcement: None }));
+        }
+        Err(StoreError::Away(reason)) => reason,
+        Err(error) => return Err(error).with_context(cannot),
+    };
+    let listener = listen(config).await?.into_std()?;
+    let (since, done) = (SystemClock.now(), CancellationToken::new());
+    let give_up_at = since + config.database_wait;
+    warn!("Waiting up to {:?} for the database {} (DATABASE_URL): {reason}", config.database_wait, config.database);
+    let (reason, told) = watch::channel(reason);
+    let meanwhile = TcpListener::from_std(listener.try_clone()?)?;
+    let announcement = Announcement::write(&config.data_dir, &meanwhile)?;
+    let serving = axum::serve(meanwhile, api::waiting_router(since, told));
+    tokio::spawn(serving.with_graceful_shutdown(done.clone().cancelled_owned()).into_future());
+    let _done = done.drop_guard();
+    loop {
+        tokio::select! {
+            biased;
+            () = signals.first() => return Ok(None),
+            () = SystemClock.sleep_for(OPEN_AGAIN_AFTER) => {}
+        }
+        match open(&config.database, objects.clone()).await {
+            Ok(store) => {
+                info!("The database is there after {:.1} s", SystemClock.now().since(since).as_secs_f64());
+                let listener = TcpListener::from_std(listener)?;
+                return Ok(Some(Opened { store, listener, announcement: Some(announcement) }));
+            }
+            Err(StoreError::Away(still)) if SystemClock.now() < give_up_at => {
+                reason.send_replace(still);
+            }
+            Err(error) => return Err(error).with_context(cannot),
+        }
+    }
+}
+
+async fn listen(config: &Config) -> anyhow::Result<TcpListener> {
+    Announcement::withdraw(&config.data_dir);
+    TcpListener::bind(config.listen).await.with_context(|| {
+        format!("LATCHWORK_LISTEN: cannot listen on {}; name a free address with --listen", config.listen)
+    })
+}
+
+fn parts(state: &AppState, profile: HostProfile, retention: Retention, guests: tokio::runtime::Handle) -> EngineParts {
     EngineParts {
         store: Arc::clone(&state.store),
         plugins: plugins(state),
         clock: Arc::clone(&state.clock) as Arc<dyn Clock>,
         status: Arc::clone(&state.status),
+        profile,
         wakeups: state.wakeups.clone(),
         allowed: state.allowed.clone(),
         recovery: state.recovery,
         retention,
         guests,
     }
+}
+
+#[cfg(not(debug_assertions))]
+fn clock() -> CorrectedClock {
+    CorrectedClock::default()
+}
+
+#[cfg(debug_assertions)]
+fn clock() -> CorrectedClock {
+    CorrectedClock::on_a_machine_ahead_by(crate::config::clock_ahead_ms())
 }
 
 #[cfg(not(debug_assertions))]
@@ -191,7 +312,11 @@ impl Signals {
     }
 
     /// Ends the process at the second: whoever asks twice does not want to wait. What is lost is what a crash loses.
-    async fn second(&mut self) {
+    async fn second_after(&mut self, reason: Reason) {
+        if matches!(reason, Reason::Drain) {
+            // Whoever has a host leave and then ends its process asks once.
+            self.first().await;
+        }
         self.first().await;
         info!("Stopped at once by a second signal");
         std::process::exit(130);

@@ -3,7 +3,10 @@
 mod readers;
 
 use crate::database_setting::{self, Database};
+use crate::domain::host::Roles;
+use crate::domain::labels::Labels;
 use crate::domain::rules::Retention;
+use crate::plugin_store_setting::PluginStore;
 use crate::recovery_settings::RecoverySettings;
 use crate::sandbox::{AllowedDirectories, AllowedDirectory, CompileLimits};
 use readers::*;
@@ -31,6 +34,14 @@ pub struct Settings {
     #[arg(long, env = "LATCHWORK_HOST_ID", value_name = "ID", value_parser = host_id)]
     pub host_id: Option<String>,
 
+    /// What this host takes on: api, scheduler, worker, separated by commas [default: all of them]
+    #[arg(long, env = "LATCHWORK_ROLES", value_name = "ROLES", value_parser = roles)]
+    pub roles: Option<Roles>,
+
+    /// What this host offers to jobs that require it, such as gpu=yes,zone=a [default: none]
+    #[arg(long, env = "LATCHWORK_LABELS", value_name = "NAME=VALUE,...", value_parser = labels)]
+    pub labels: Option<Labels>,
+
     /// The database: sqlite:PATH for one host, postgres://USER:PASSWORD@HOST/DATABASE for any number [default:
     /// latchwork.db in the data directory]
     #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
@@ -41,6 +52,15 @@ pub struct Settings {
         long, env = "LATCHWORK_DATABASE_CONNECTIONS_MAX", value_name = "COUNT", value_parser = database_connections_max
     )]
     pub database_connections_max: Option<u32>,
+
+    /// How long a start waits for a PostgreSQL that is away [default: 1m]
+    #[arg(long, env = "LATCHWORK_DATABASE_WAIT", value_name = "DURATION", value_parser = database_wait)]
+    pub database_wait: Option<Duration>,
+
+    /// Where uploaded plugins are kept: database, file:///DIRECTORY or s3://BUCKET/PREFIX, which all hosts must reach;
+    /// s3 with the usual AWS_… variables [default: database]
+    #[arg(long, env = "LATCHWORK_PLUGIN_STORE", value_name = "PLACE", value_parser = plugin_store)]
+    pub plugin_store: Option<PluginStore>,
 
     /// A directory that jobs may be granted, `PATH` to read or `PATH:rw` to write, too; repeatable, in the variable
     /// separated by commas [default: none]
@@ -111,8 +131,16 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// Who this host is, where that is set.
     pub host_id: Option<String>,
+    /// What it takes on.
+    pub roles: Roles,
+    /// What it offers to jobs.
+    pub labels: Labels,
     /// The database.
     pub database: Database,
+    /// How long a start waits for a database that is away.
+    pub database_wait: Duration,
+    /// Where uploaded plugins are kept.
+    pub plugin_store: PluginStore,
     /// What jobs may be granted.
     pub allowed: AllowedDirectories,
     /// The largest upload.
@@ -146,6 +174,12 @@ pub enum ConfigError {
         /// Which key, and what it takes.
         reason: String,
     },
+    /// Roles that leave work to others, of whom there can be none.
+    #[error(
+        "LATCHWORK_ROLES is `{0}`: on SQLite there is one host, which must take on api, scheduler and worker; leave it \
+         out, or name a PostgreSQL with DATABASE_URL"
+    )]
+    LoneHost(Roles),
     /// A log filter that cannot be read, or a database that this version does not serve.
     #[error("{name} is `{value}`: it takes {expected}")]
     Value {
@@ -176,8 +210,12 @@ impl Settings {
             listen: take(&mut file, "listen", quoted, listen)?,
             data_dir: take(&mut file, "data_dir", quoted, data_dir)?,
             host_id: take(&mut file, "host_id", quoted, host_id)?,
+            roles: take(&mut file, "roles", quoted, roles)?,
+            labels: take(&mut file, "labels", quoted, labels)?,
             database_url: take(&mut file, "database_url", quoted, database_url)?,
             database_connections_max: take(&mut file, "database_connections_max", bare, database_connections_max)?,
+            database_wait: take(&mut file, "database_wait", quoted, database_wait)?,
+            plugin_store: take(&mut file, "plugin_store", quoted, plugin_store)?,
             allow_dir: allowed
                 .iter()
                 .map(|value| read(value, "allow_dir", quoted, allow_dir))
@@ -209,8 +247,12 @@ impl Settings {
             listen: self.listen.or(file.listen),
             data_dir: self.data_dir.or(file.data_dir),
             host_id: self.host_id.or(file.host_id),
+            roles: self.roles.or(file.roles),
+            labels: self.labels.or(file.labels),
             database_url: self.database_url.or(file.database_url),
             database_connections_max: self.database_connections_max.or(file.database_connections_max),
+            database_wait: self.database_wait.or(file.database_wait),
+            plugin_store: self.plugin_store.or(file.plugin_store),
             allow_dir: if self.allow_dir.is_empty() { file.allow_dir } else { self.allow_dir },
             upload_bytes_max: self.upload_bytes_max.or(file.upload_bytes_max),
             compile_memory_bytes_max: self.compile_memory_bytes_max.or(file.compile_memory_bytes_max),
@@ -229,11 +271,20 @@ impl Settings {
     /// Fills in the defaults.
     pub fn resolve(self) -> Result<Config, ConfigError> {
         let data_dir = self.data_dir.unwrap_or_else(|| "latchwork-data".into());
+        let database = database(self.database_url.as_deref(), self.database_connections_max, &data_dir)?;
+        let roles = self.roles.unwrap_or_default();
+        if matches!(database, Database::Sqlite(_)) && !roles.are_all() {
+            return Err(ConfigError::LoneHost(roles));
+        }
         Ok(Config {
             listen: self.listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080))),
             host_id: self.host_id,
-            database: database(self.database_url.as_deref(), self.database_connections_max, &data_dir)?,
+            roles,
+            labels: self.labels.unwrap_or_default(),
+            database,
+            database_wait: self.database_wait.unwrap_or(Duration::from_mins(1)),
             data_dir,
+            plugin_store: self.plugin_store.unwrap_or_default(),
             allowed: AllowedDirectories::new(self.allow_dir),
             upload_bytes_max: self.upload_bytes_max.unwrap_or(64 << 20),
             compile: CompileLimits {
@@ -259,7 +310,8 @@ impl Settings {
 /// What is logged: `RUST_LOG`, or what the host says of itself.
 pub fn log_filter() -> Result<EnvFilter, ConfigError> {
     let Some(text) = std::env::var_os("RUST_LOG").filter(|text| !text.is_empty()) else {
-        return Ok(EnvFilter::new("info"));
+        // The store tells itself what the pool would tell of every connection.
+        return Ok(EnvFilter::new("info,sqlx_core::pool=off"));
     };
     text.to_str().and_then(|text| EnvFilter::try_new(text).ok()).ok_or_else(|| ConfigError::Value {
         name: "RUST_LOG",
@@ -273,6 +325,12 @@ pub fn log_filter() -> Result<EnvFilter, ConfigError> {
 pub fn deadly_tasks() -> Vec<u32> {
     let text = std::env::var("LATCHWORK_TEST_DEADLY_TASKS").unwrap_or_default();
     text.split(',').filter_map(|index| index.parse().ok()).collect()
+}
+
+/// By how many milliseconds the machine's clock is ahead, for tests of what follows.
+#[cfg(debug_assertions)]
+pub fn clock_ahead_ms() -> i64 {
+    std::env::var("LATCHWORK_TEST_CLOCK_AHEAD_MS").ok().and_then(|text| text.parse().ok()).unwrap_or(0)
 }
 
 fn database(url: Option<&str>, connections_max: Option<u32>, data_dir: &Path) -> Result<Database, ConfigError> {

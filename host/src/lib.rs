@@ -12,6 +12,7 @@ pub mod database_setting;
 pub mod domain;
 pub mod engine;
 pub mod herald;
+pub mod plugin_store_setting;
 pub mod recovery_settings;
 pub mod sandbox;
 pub mod status;

@@ -1,9 +1,13 @@
 //! The binary `latchwork`: the host, its migrations, and the commands that talk to a host.
 
-use clap::{Args, Parser, Subcommand};
+use anyhow::Context as _;
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use latchwork::config::{self, Config, Settings};
+use latchwork::database_setting::{self, Database};
 use latchwork::sandbox::{self, ProcessLimits};
+use latchwork::store::{MovedTable, Nul};
 use latchwork::{app, cli};
+use serde_json::{Value, json};
 use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -26,6 +30,10 @@ enum Command {
 
     /// Bring the database's schema to this version, or one version back
     Migrate(MigrateArgs),
+
+    /// Move an installation to another database
+    #[command(subcommand)]
+    Db(DbCommand),
 
     /// Compile a component from stdin to stdout; the host starts this for itself, to be safe from what is uploaded
     #[command(hide = true)]
@@ -55,6 +63,35 @@ struct MigrateArgs {
     host: HostArgs,
 }
 
+#[derive(Subcommand)]
+enum DbCommand {
+    /// Copy everything from one database to another that is empty, while no host runs on either; the source stays
+    Copy(CopyArgs),
+}
+
+#[derive(Args)]
+struct CopyArgs {
+    /// What is copied: sqlite:PATH or postgres://USER:PASSWORD@HOST/DATABASE
+    #[arg(long, value_name = "URL")]
+    from: String,
+
+    /// Where it is copied to, in the same words
+    #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
+    to: String,
+
+    /// What becomes of a NUL character in a text, which PostgreSQL does not keep
+    #[arg(long, value_enum, default_value_t = NulArg::Refuse)]
+    nul: NulArg,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum NulArg {
+    /// Nothing is copied, and the row is named
+    Refuse,
+    /// `␀` takes its place, as in what a host on PostgreSQL writes
+    Show,
+}
+
 #[derive(Args)]
 struct CompileArgs {
     #[arg(long)]
@@ -69,6 +106,7 @@ fn main() -> ExitCode {
     let ended = match command {
         Command::Serve(args) => serve(args),
         Command::Migrate(args) => migrate(args),
+        Command::Db(DbCommand::Copy(args)) => copy(&args, &connection),
         Command::Compile(args) => compile(&args),
         Command::Client(command) => cli::run(command, &connection),
     };
@@ -98,12 +136,42 @@ fn migrate(args: MigrateArgs) -> anyhow::Result<ExitCode> {
             let reverted = app::revert(&config.database).await?;
             Ok::<_, anyhow::Error>(reverted.map_or("nothing to revert".to_owned(), |name| format!("reverted `{name}`")))
         } else {
-            app::open(&config.database).await?;
+            app::open(&config.database, None).await?;
             Ok("the schema is up to date".to_owned())
         }
     })?;
     writeln!(std::io::stdout(), "{}: {message}", config.database)?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn copy(args: &CopyArgs, connection: &cli::Connection) -> anyhow::Result<ExitCode> {
+    let (from, to) = (database("--from", &args.from)?, database("--to (DATABASE_URL)", &args.to)?);
+    let nul = match args.nul {
+        NulArg::Refuse => Nul::Refused,
+        NulArg::Show => Nul::Shown,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let moved = runtime.block_on(app::copy(&from, &to, nul));
+    let moved = moved.with_context(|| format!("nothing was copied from {from} to {to}"))?;
+    let report = json!({ "tables": moved.iter().map(json_of).collect::<Vec<_>>() });
+    connection.report(&report, ["TABLE", "ROWS", "BYTES", "CONTENT", "NULS REPLACED"], moved.iter().map(cells))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn cells(table: &MovedTable) -> [String; 5] {
+    let MovedTable { name, rows, bytes, content, replaced_nuls } = table;
+    [name.clone(), rows.to_string(), bytes.to_string(), format!("{content:032x}"), replaced_nuls.to_string()]
+}
+
+fn json_of(table: &MovedTable) -> Value {
+    let MovedTable { name, rows, bytes, content, replaced_nuls } = table;
+    let content = format!("{content:032x}");
+    json!({ "name": name, "rows": rows, "bytes": bytes, "content": content, "replaced_nuls": replaced_nuls })
+}
+
+/// A database that a flag names. What it was is not shown: it may hold a password.
+fn database(flag: &str, url: &str) -> anyhow::Result<Database> {
+    Database::parse(url, 1).with_context(|| format!("{flag} takes {}", database_setting::TAKES))
 }
 
 fn compile(args: &CompileArgs) -> anyhow::Result<ExitCode> {

@@ -1,6 +1,7 @@
 //! What the running host tells about itself.
 
 use crate::domain::ids::IncarnationId;
+use crate::domain::lease::{Reading, Trust};
 use crate::domain::timestamp::Timestamp;
 use std::sync::{Mutex, PoisonError};
 
@@ -12,12 +13,13 @@ pub struct HostStatus {
     /// This start of it.
     pub incarnation: IncarnationId,
     recovery_checked_at: Mutex<Option<Timestamp>>,
+    trust: Mutex<Option<Trust>>,
 }
 
 impl HostStatus {
     /// A host that has just started.
     pub fn new(host_id: String, incarnation: IncarnationId) -> Self {
-        Self { host_id, incarnation, recovery_checked_at: Mutex::default() }
+        Self { host_id, incarnation, recovery_checked_at: Mutex::default(), trust: Mutex::default() }
     }
 
     /// When recovery last looked for interrupted intervals.
@@ -28,5 +30,15 @@ impl HostStatus {
     /// Notes that recovery has looked.
     pub fn note_recovery_check(&self, at: Timestamp) {
         *self.recovery_checked_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(at);
+    }
+
+    /// Notes that the lease was renewed, asked for at this reading of the clocks.
+    pub fn note_renewal(&self, asked_at: Reading) {
+        *self.trust.lock().unwrap_or_else(PoisonError::into_inner) = Some(Trust::begun(asked_at));
+    }
+
+    /// This incarnation's trust in its own lease; none before it was renewed for the first time.
+    pub fn trust(&self) -> Option<Trust> {
+        *self.trust.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -101,8 +101,8 @@ pub(crate) struct HostClock {
     ahead: Duration,
 }
 
-/// Hosts' clocks differ by at most this; a lease allows for 2 s.
-pub(crate) const AHEAD_MAX: Duration = Duration::from_millis(1_900);
+/// Hosts' clocks differ by at most this; a lease allows for 1 s.
+pub(crate) const AHEAD_MAX: Duration = Duration::from_millis(900);
 
 impl HostClock {
     pub(crate) fn new(timeline: &Arc<Timeline>, ahead: Duration) -> Self {

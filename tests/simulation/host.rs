@@ -5,6 +5,7 @@ use crate::plugin::{Caller, Plugins};
 use crate::store::FaultyStore;
 use crate::world::World;
 use latchwork::clock::Clock;
+use latchwork::domain::host::HostProfile;
 use latchwork::domain::ids::IncarnationId;
 use latchwork::domain::rules::Retention;
 use latchwork::engine::{Engine, EngineParts};
@@ -61,6 +62,7 @@ impl Host {
             plugins: Arc::new(Plugins::new(caller)),
             clock,
             status: Arc::new(HostStatus::new(host_id.clone(), incarnation)),
+            profile: HostProfile::default(),
             wakeups: wakeups.clone(),
             allowed: AllowedDirectories::new(Vec::new()),
             recovery,

@@ -5,6 +5,7 @@ use crate::oracle::{FailuresAllowed, Grid, JobAwaited, JobSeen, WhenOpen};
 use latchwork::domain::cron::{CronSchedule, DstRules};
 use latchwork::domain::ids::JobId;
 use latchwork::domain::job::{DEFAULT_WORKSPACE, Grants, Job, JobSpec, MaxFailed, Policy, WorkSpec};
+use latchwork::domain::labels::Labels;
 use latchwork::domain::retry::RetryPolicy;
 use latchwork::domain::rules::{After, AfterEnd, CatchUp, JobRules, OnUpgrade, Overlap, Retention};
 use latchwork::domain::schedule::{Period, Schedule};
@@ -29,7 +30,13 @@ pub(crate) fn drawn(dice: &mut Dice, number: usize, alive: &[JobId], now: Timest
         after,
         rules,
         enable_recovery: dice.chance(850),
-        work: WorkSpec { payload: "null".to_owned(), tasks, policy, grants: Grants::default() },
+        work: WorkSpec {
+            payload: "null".to_owned(),
+            tasks,
+            policy,
+            grants: Grants::default(),
+            requires: Labels::default(),
+        },
     };
     let seen = JobSeen {
         number,

@@ -112,8 +112,10 @@ impl Run {
             }
             self.step(Action::Advance(PEACE_STEP))?;
         }
-        // Longer than a scheduler sleeps, and shorter than a lease.
-        self.step(Action::Advance(Duration::from_secs(12)))?;
+        // Longer than a scheduler sleeps, in steps that are shorter than a lease.
+        for _ in 0..6 {
+            self.step(Action::Advance(PEACE_STEP))?;
+        }
         let now_ms = self.world.timeline.now().ms();
         self.world.oracle().check_peace(&open, now_ms);
         while !self.hosts.is_empty() {
@@ -220,7 +222,7 @@ impl Run {
         let free: Vec<&String> =
             free.iter().filter(|id| !self.hosts.iter().any(|host| host.host_id == **id)).take(2).collect();
         let host_id = self.world.dice().one_of(&free).clone();
-        let ahead_ms = u64::try_from(AHEAD_MAX.as_millis()).expect("about 2 s");
+        let ahead_ms = u64::try_from(AHEAD_MAX.as_millis()).expect("less than 1 s");
         let ahead = Duration::from_millis(self.world.dice().within(0..=ahead_ms));
         let start = Start { number: self.started, host_id, ahead, recovery: self.recovery };
         self.world.note(&format!("host {} is {}, ahead by {ahead:?}", start.number, start.host_id));

@@ -6,9 +6,11 @@ use async_trait::async_trait;
 use latchwork::domain::backfill::{Backfill, History};
 use latchwork::domain::digest::Digest;
 use latchwork::domain::hint::Hint;
+use latchwork::domain::host::HostProfile;
 use latchwork::domain::ids::{BackfillId, IncarnationId, IntervalId, JobId, SegmentId, TaskIndex};
 use latchwork::domain::job::Job;
 use latchwork::domain::key_quota::KeyUsage;
+use latchwork::domain::presence::Presence;
 use latchwork::domain::rate::{RateAsk, RateGrant};
 use latchwork::domain::shares::LaneShares;
 use latchwork::domain::stage_graph::StageGraph;
@@ -109,8 +111,14 @@ macro_rules! faulty {
 }
 
 faulty! {
+    presence() -> Presence;
     begin_incarnation(incarnation: &Incarnation) -> ();
-    renew_incarnation(incarnation: IncarnationId, now: Timestamp) -> ();
+    renew_incarnation(incarnation: IncarnationId, now: Timestamp) -> Renewal;
+    database_now() -> Option<Timestamp>;
+    next_expiry(but: IncarnationId, now: Timestamp) -> Option<Timestamp>;
+    hosts(since: Timestamp) -> Vec<HostRecord>;
+    living_hosts(now: Timestamp) -> Vec<HostProfile>;
+    drain_host(host_id: &str, now: Timestamp) -> Drained;
     end_incarnation(incarnation: IncarnationId, now: Timestamp) -> ();
     put_plugin(version: &PluginVersion, wasm: &[u8]) -> Uploaded;
     plugins() -> Vec<PluginVersion>;
@@ -147,7 +155,7 @@ faulty! {
     end_overdue(now: Timestamp, limit: u32) -> Vec<(IntervalId, JobId)>;
     stage_graph(interval: IntervalId) -> Option<StageGraph>;
     stalled_intervals() -> Vec<(IntervalId, JobId)>;
-    claimable_intervals(now: Timestamp, except: &[IntervalId], limit: u32) -> Vec<IntervalId>;
+    claimable_intervals(owner: IncarnationId, now: Timestamp, except: &[IntervalId], limit: u32) -> Vec<IntervalId>;
     next_wake_at() -> Option<Timestamp>;
     claim_segments(claims: &[Claim]) -> Vec<Result<Claimed>>;
     lane_shares(intervals: &[IntervalId]) -> Vec<(IntervalId, LaneShares)>;
@@ -162,8 +170,8 @@ faulty! {
     ended_among(intervals: &[HeldInterval]) -> Vec<IntervalId>;
     publish_progress(intervals: &[IntervalId]) -> ();
     incomplete_jobs() -> Vec<IncompleteJob>;
-    interrupted_intervals(now: Timestamp) -> Vec<InterruptedInterval>;
-    resume(interval: IntervalId, fruitless: u32, attempts_max: u32, now: Timestamp) -> Resumed;
+    interrupted_intervals(expired_before: Timestamp) -> Vec<InterruptedInterval>;
+    resume(interval: IntervalId, takeover: Takeover, now: Timestamp) -> Resumed;
     abandon(interval: IntervalId, reason: &str, replacement: Option<&NewInterval>, now: Timestamp) -> ();
     interval(interval: IntervalId) -> Option<IntervalRecord>;
     intervals_of(job: JobId, limit: u32) -> Vec<IntervalRecord>;

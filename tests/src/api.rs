@@ -17,6 +17,8 @@ pub struct Answer {
     pub status: u16,
     /// The header `location`.
     pub location: Option<String>,
+    /// The header `retry-after`.
+    pub retry_after: Option<String>,
     /// The JSON, null where there is none.
     pub body: Value,
 }
@@ -53,6 +55,11 @@ impl Api {
     pub fn post_text(&self, path: &str, content_type: &str, text: &str) -> Answer {
         let request = self.agent.post(format!("{}{path}", self.server)).content_type(content_type);
         request.send(text).and_then(answer).expect("the host answers")
+    }
+
+    /// GET, whatever the answer; none where nobody answers.
+    pub fn look(&self, path: &str) -> Option<Answer> {
+        self.agent.get(format!("{}{path}", self.server)).call().and_then(answer).ok()
     }
 
     /// GET, expecting 200.
@@ -157,10 +164,11 @@ impl Api {
 }
 
 fn answer(mut response: ureq::http::Response<ureq::Body>) -> Result<Answer, ureq::Error> {
-    let location = response.headers().get("location").and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let (location, retry_after) = (header("location"), header("retry-after"));
     let text = response.body_mut().read_to_string()?;
     let body = serde_json::from_str(&text).unwrap_or(Value::Null);
-    Ok(Answer { status: response.status().as_u16(), location, body })
+    Ok(Answer { status: response.status().as_u16(), location, retry_after, body })
 }
 
 /// A JSON string's text.

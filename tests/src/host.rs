@@ -1,6 +1,6 @@
 //! The host as a real process.
 
-use crate::{Api, Rows, host_binary};
+use crate::{Api, Rows, host_binary, text};
 use std::fs::File;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -149,7 +149,11 @@ impl HostBuilder {
 fn is_setting(name: &str) -> bool {
     const RECOVERY: [&str; 4] =
         ["ENABLE_RECOVERY", "DEFAULT_RECOVERY_ENABLED", "RECOVERY_CHECK_INTERVAL", "MAX_RECOVERY_ATTEMPTS"];
-    name.starts_with("LATCHWORK_") || name == "DATABASE_URL" || name == "RUST_LOG" || RECOVERY.contains(&name)
+    name.starts_with("LATCHWORK_")
+        || name.starts_with("AWS_")
+        || name == "DATABASE_URL"
+        || name == "RUST_LOG"
+        || RECOVERY.contains(&name)
 }
 
 impl Host {
@@ -173,6 +177,12 @@ impl Host {
     pub fn signal(&self, name: &str) {
         let sent = Command::new("kill").arg(format!("-{name}")).arg(self.pid().to_string()).status();
         assert!(sent.expect("kill runs").success());
+    }
+
+    /// What is wrong, by its health; none where nothing is, or where the host has ended.
+    pub fn complaint(&self) -> Option<String> {
+        let health = self.api.look("/health")?;
+        (health.status == 503).then(|| text(&health.body["checks"]["database"]["reason"]))
     }
 
     /// Waits for the process to end by itself.

@@ -2,14 +2,18 @@
 
 mod api;
 mod artifacts;
+mod cable;
 mod host;
 mod postgres;
 mod rows;
+pub mod server;
 mod witness;
 
 pub use api::{Answer, Api, instant, text};
 pub use artifacts::{compiler, host_binary, plugin};
+pub use cable::Cable;
 pub use host::{Host, HostBuilder, wait_for};
 pub use postgres::PostgresDatabase;
 pub use rows::Rows;
+pub use server::PostgresServer;
 pub use witness::Witness;

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::time::UNIX_EPOCH;
 use tempfile::TempDir;
 
 /// A directory in which every call of `misbehave` leaves a file, as soon as it begins.
@@ -52,6 +53,19 @@ impl Witness {
             name.split('-').nth(1).and_then(|attempt| attempt.parse().ok()).expect("INDEX-ATTEMPT-TOKEN")
         };
         self.0.path().read_dir().expect("the witness's directory").map(attempt).max().unwrap_or(0)
+    }
+
+    /// The index of each call, and when it began in milliseconds since 1970; by the clock of files, which lags by a few.
+    pub fn call_times(&self) -> Vec<(u32, i64)> {
+        let call = |entry: std::io::Result<std::fs::DirEntry>| {
+            let entry = entry.expect("an entry");
+            let name = entry.file_name().into_string().expect("a plain name");
+            let index = name.split('-').next().and_then(|index| index.parse().ok()).expect("INDEX-ATTEMPT-TOKEN");
+            let made = entry.metadata().and_then(|file| file.modified()).expect("the file's time");
+            let since = made.duration_since(UNIX_EPOCH).expect("a time after 1970");
+            (index, i64::try_from(since.as_millis()).expect("a time of this age"))
+        };
+        self.0.path().read_dir().expect("the witness's directory").map(call).collect()
     }
 
     /// How many calls there were.

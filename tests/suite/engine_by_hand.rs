@@ -3,13 +3,14 @@
 use crate::hands::Hands;
 use crate::world::{START, World, at, manual_job};
 use latchwork::clock::{Clock, ManualClock, SystemClock};
+use latchwork::domain::host::HostProfile;
 use latchwork::domain::ids::{IncarnationId, IntervalId, TaskIndex};
 use latchwork::domain::interval::IntervalState;
 use latchwork::domain::job::Job;
-use latchwork::domain::lease::LEASE_FOR;
+use latchwork::domain::lease::{HEARTBEAT_EVERY, LEASE_FOR};
 use latchwork::domain::rules::Retention;
 use latchwork::domain::timestamp::Timestamp;
-use latchwork::engine::{Engine, EngineParts, Recovery, Tick};
+use latchwork::engine::{Engine, EngineParts, Recovery, SharedTrust, Tick};
 use latchwork::recovery_settings::RecoverySettings;
 use latchwork::sandbox::{AllowedDirectories, PluginSource, Sandbox};
 use latchwork::status::HostStatus;
@@ -17,6 +18,7 @@ use latchwork::store::{IntervalRecord, TaskNote};
 use latchwork::wakeup::{Wakeup, Wakeups};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 const HOUR: Duration = Duration::from_hours(1);
 
@@ -61,6 +63,7 @@ impl Host {
             plugins,
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             status: Arc::clone(&status),
+            profile: HostProfile::default(),
             wakeups: wakeups.clone(),
             allowed: AllowedDirectories::new(Vec::new()),
             recovery: RECOVERY,
@@ -80,6 +83,24 @@ impl Host {
 
     pub(crate) async fn ended(&self, interval: IntervalId) -> IntervalRecord {
         eventually(async || Some(self.world.view(interval).await).filter(|view| !view.state.is_open())).await
+    }
+
+    /// So many seconds pass, in each of which the host renews its lease.
+    async fn lives_on(&self, seconds: u32) {
+        for _ in 0..seconds {
+            self.clock.advance(HEARTBEAT_EVERY);
+            let renewed = self.clock.now() + LEASE_FOR;
+            eventually(async || {
+                let hosts = self.world.hosts(START).await.unwrap();
+                let present = hosts.into_iter().find(|host| host.incarnation == self.status.incarnation);
+                present.filter(|host| host.standing.expires_at == renewed)
+            })
+            .await;
+        }
+    }
+
+    async fn recoveries(&self, interval: IntervalId) -> u32 {
+        self.world.view(interval).await.recovery_attempts
     }
 
     async fn note(&self, interval: IntervalId) -> Option<TaskNote> {
@@ -164,10 +185,11 @@ async fn another_host_takes_up_a_dead_ones_interval_when_its_lease_has_run_out()
     let world = world().await;
     let interval = interrupted_interval(&world).await;
     let host = Host::start(world, "b").await;
-    host.clock.advance(LEASE_FOR);
-    host.has_checked().await;
-    assert_eq!(host.world.view(interval).await.recovery_attempts, 0, "the lease still holds");
-    host.clock.advance(RECOVERY.check_every);
+    host.lives_on(15).await;
+    assert_eq!(host.recoveries(interval).await, 0, "the lease still holds");
+    host.clock.advance(Duration::from_millis(1));
+    // At this instant, and not only with the next regular look.
+    eventually(async || (host.recoveries(interval).await == 1).then_some(())).await;
     assert_eq!(outcome(&host.ended(interval).await), (IntervalState::Succeeded, 10, 2, 1));
     host.stop().await;
 }
@@ -182,6 +204,28 @@ async fn the_same_host_takes_up_its_interval_at_once_when_it_starts_again() {
     host.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_host_that_was_cut_off_gives_the_others_the_time_to_renew_before_it_judges() {
+    let world = world().await;
+    let other = world.host("a", START).await;
+    let interval = world.fire_job(world.keep(job(r#"{"act":"succeed"}"#, 10)).await, START).await;
+    world.plan(other, interval, &crate::world::tasks_only(10)).await;
+    Hands::on(&world, other, interval, START).await;
+    let host = Host::start(world, "b").await;
+    host.lives_on(6).await;
+
+    host.clock.advance(HOUR);
+    host.has_checked().await;
+    assert_eq!(host.recoveries(interval).await, 0, "neither of them could renew");
+    host.world.renew_incarnation(other, host.clock.now()).await.unwrap();
+    host.lives_on(4).await;
+    host.has_checked().await;
+    assert_eq!(host.recoveries(interval).await, 0, "the other one is back");
+    host.lives_on(1).await;
+    eventually(async || (host.recoveries(interval).await == 1).then_some(())).await;
+    host.stop().await;
+}
+
 #[tokio::test]
 async fn a_host_that_slept_past_its_lease_does_not_take_itself_for_dead() {
     let world = World::new().await;
@@ -190,12 +234,19 @@ async fn a_host_that_slept_past_its_lease_does_not_take_itself_for_dead() {
     let mut hands = Hands::on(&world, owner, interval, START).await;
     hands.start(2, START);
     hands.record(&world).await.unwrap();
-    let status = Arc::new(HostStatus::new("a".to_owned(), owner));
-    let recovery = Recovery::new(Arc::clone(&world.store), RECOVERY, status, Wakeup::default());
-    recovery.tick(at(86_400)).await.unwrap();
+    recovery_after(&world, owner, Duration::from_hours(24)).tick(at(86_400)).await.unwrap();
     assert_eq!(world.view(interval).await.recovery_attempts, 0);
     hands.complete(0..2);
     hands.record(&world).await.unwrap();
+}
+
+/// The recovery of host `a`, which has not renewed its lease for so long.
+fn recovery_after(world: &World, owner: IncarnationId, silence: Duration) -> Recovery {
+    let clock = Arc::new(ManualClock::at(START));
+    let trust = SharedTrust::new(Arc::clone(&clock) as Arc<dyn Clock>, CancellationToken::new());
+    clock.advance(silence);
+    let status = Arc::new(HostStatus::new("a".to_owned(), owner));
+    Recovery::new(Arc::clone(&world.store), RECOVERY, status, Arc::new(trust), Wakeup::default())
 }
 
 #[tokio::test]
@@ -205,8 +256,6 @@ async fn a_host_that_has_been_replaced_buries_nobody() {
     let new = world.host("a", at(1)).await;
     let interval = world.interval_of(new, 10).await;
     Hands::on(&world, new, interval, at(1)).await;
-    let status = Arc::new(HostStatus::new("a".to_owned(), old));
-    let recovery = Recovery::new(Arc::clone(&world.store), RECOVERY, status, Wakeup::default());
-    recovery.tick(at(60)).await.unwrap();
+    recovery_after(&world, old, Duration::from_secs(60)).tick(at(60)).await.unwrap();
     assert_eq!(world.view(interval).await.recovery_attempts, 0);
 }

@@ -3,6 +3,7 @@
 
 mod actors;
 mod asked;
+mod away;
 mod backfills;
 mod bombs;
 mod chains;
@@ -17,15 +18,18 @@ mod firing;
 mod firing_rules;
 mod grants;
 mod hands;
+mod hosts;
 mod job_changes;
 mod jobs;
 mod keeping;
 mod keys_and_stages;
 mod mill;
+mod moving;
 mod on_postgres;
 mod on_sqlite;
 mod operations;
 mod outcomes;
+mod plugin_stores;
 mod poison;
 mod policies;
 mod policies_by_hand;

@@ -36,20 +36,18 @@ fn the_schema_is_made_and_undone_by_command_and_the_password_is_not_shown() {
     let database = PostgresDatabase::blocking();
     let url = database.url().replace("latchwork@", "latchwork:secret@");
     let builder = HostBuilder::new().variable("DATABASE_URL", &url);
-    for (arguments, expected) in [
-        (&["--revert"][..], "reverted `shares`"),
-        (&["--revert"], "reverted `operations`"),
-        (&["--revert"], "reverted `main job`"),
-        (&["--revert"], "nothing to revert"),
-        (&[], "the schema is up to date"),
-    ] {
+    let migrate = |arguments: &[&str]| {
         let output = builder.command_of("migrate").args(arguments).output().unwrap();
         let said = String::from_utf8(output.stdout).unwrap();
-        assert!(
-            output.status.success() && said.contains(expected),
-            "{said}{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+        assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
         assert!(said.starts_with("postgres://localhost/") && !said.contains("secret"), "{said}");
+        said
+    };
+    let mut said = migrate(&["--revert"]);
+    while !said.contains("reverted `main job`") {
+        assert!(said.contains("reverted `"), "{said}");
+        said = migrate(&["--revert"]);
     }
+    assert!(migrate(&["--revert"]).contains("nothing to revert"));
+    assert!(migrate(&[]).contains("the schema is up to date"));
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// What each part of the host may import, beside itself. An arrow points down: whoever is imported stands below.
 const ARROWS: &[(&str, &[&str])] = &[
-    ("main", &["app", "cli", "sandbox", "config"]),
+    ("main", &["app", "cli", "sandbox", "store", "config", "database_setting"]),
     (
         "app",
         &[
@@ -18,6 +18,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "clock",
             "config",
             "database_setting",
+            "plugin_store_setting",
             "domain",
             "status",
             "wakeup",
@@ -30,12 +31,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("engine", &["store", "sandbox", "clock", "domain", "recovery_settings", "status", "wakeup"]),
     ("cli", &["domain"]),
     ("test_fault", &["sandbox", "domain"]),
-    ("config", &["sandbox", "database_setting", "recovery_settings", "domain"]),
-    ("store", &["domain"]),
+    ("config", &["sandbox", "database_setting", "plugin_store_setting", "recovery_settings", "domain"]),
+    // Whoever waits for a server must know for how long.
+    ("store", &["clock", "domain"]),
     ("sandbox", &["domain"]),
     ("clock", &["domain"]),
     ("status", &["domain"]),
     ("database_setting", &[]),
+    ("plugin_store_setting", &[]),
     ("recovery_settings", &[]),
     ("herald", &["store", "clock", "domain", "wakeup"]),
     ("wakeup", &["domain"]),
@@ -46,6 +49,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 const CONFINED: &[(&str, &[&str])] = &[
     ("wasmtime", &["sandbox/"]),
     ("sqlx", &["store/"]),
+    ("object_store", &["store/objects/"]),
     ("SystemTime::now", &["clock.rs"]),
     // A client: it shows how fast an interval moves and how long a host has been away; nothing of it is kept.
     ("Instant::now", &["clock.rs", "cli/watch.rs"]),

@@ -2,9 +2,12 @@
 
 use latchwork::domain::backfill::{Backfill, BackfillMode, BackfillState};
 use latchwork::domain::digest::Digest;
+use latchwork::domain::host::HostProfile;
 use latchwork::domain::ids::{BackfillId, IncarnationId, IntervalId, JobId, TaskIndex};
 use latchwork::domain::interval::{Firing, Origin};
 use latchwork::domain::job::{Counts, DEFAULT_WORKSPACE, Grants, Job, JobSpec, Policy, WorkSpec};
+use latchwork::domain::labels::Labels;
+use latchwork::domain::lease::LEASE_FOR;
 use latchwork::domain::plan::{DeclaredStage, Plan};
 use latchwork::domain::rules::JobRules;
 use latchwork::domain::schedule::{Period, Schedule};
@@ -13,7 +16,7 @@ use latchwork::domain::timestamp::Timestamp;
 use latchwork::domain::worklist::LeasedSegment;
 use latchwork::store::{
     Claim, Claimed, Incarnation, IntervalRecord, MadePlan, NewInterval, PlanRecord, PluginVersion, PostgresStore,
-    Recorded, SqliteStore, Store, StoreError, Triggered, Uploaded,
+    Recorded, Resumed, SqliteStore, Store, StoreError, Takeover, Triggered, Uploaded,
 };
 use latchwork_tests::PostgresDatabase;
 use std::ops::Deref;
@@ -24,6 +27,9 @@ use tempfile::TempDir;
 
 /// The instant at which every test begins: 2026-01-01T00:00:00Z.
 pub(crate) const START: Timestamp = Timestamp::from_ms(1_767_225_600_000);
+
+/// How long a host renews its lease that a test starts and leaves alone.
+const HEARD_FOR: Duration = Duration::from_secs(15).checked_sub(LEASE_FOR).expect("a lease is shorter");
 
 /// The plugin of every job that says nothing else.
 pub(crate) const PLUGIN: &str = "worker";
@@ -65,6 +71,22 @@ impl Place {
     }
 }
 
+impl Place {
+    fn database(&self) -> PathBuf {
+        match self {
+            Self::File(files) => file(files),
+            Self::Server(_) => panic!("a store on PostgreSQL has no file"),
+        }
+    }
+
+    fn server(&self) -> &PostgresDatabase {
+        match self {
+            Self::File(_) => panic!("a store on SQLite has no server"),
+            Self::Server(database) => database,
+        }
+    }
+}
+
 fn file(files: &TempDir) -> PathBuf {
     files.path().join("latchwork.db")
 }
@@ -81,6 +103,16 @@ pub(crate) struct Closed(Place);
 impl Closed {
     pub(crate) async fn opened(self) -> World {
         World { store: self.0.open().await, place: self.0 }
+    }
+
+    /// The file of a store on SQLite.
+    pub(crate) fn database(&self) -> PathBuf {
+        self.0.database()
+    }
+
+    /// The database of a store on PostgreSQL.
+    pub(crate) fn server(&self) -> &PostgresDatabase {
+        self.0.server()
     }
 
     /// Takes the schema one version back, and tells which it was.
@@ -126,18 +158,12 @@ impl World {
 
     /// The file of a store on SQLite.
     pub(crate) fn database(&self) -> PathBuf {
-        match &self.place {
-            Place::File(files) => file(files),
-            Place::Server(_) => panic!("a store on PostgreSQL has no file"),
-        }
+        self.place.database()
     }
 
     /// The database of a store on PostgreSQL.
     pub(crate) fn server(&self) -> &PostgresDatabase {
-        match &self.place {
-            Place::File(_) => panic!("a store on SQLite has no server"),
-            Place::Server(database) => database,
-        }
+        self.place.server()
     }
 
     pub(crate) async fn upload(&self, name: &str, wasm: &[u8], uploaded_at: Timestamp) -> (Digest, Uploaded) {
@@ -147,11 +173,41 @@ impl World {
         (digest, self.put_plugin(&version, wasm).await.unwrap())
     }
 
-    /// Starts a host.
+    /// Starts a host, of which is heard until its lease runs out 15 s later.
     pub(crate) async fn host(&self, host_id: &str, started_at: Timestamp) -> IncarnationId {
-        let id = IncarnationId::generate();
-        self.begin_incarnation(&Incarnation { id, host_id: host_id.to_owned(), started_at }).await.unwrap();
+        let id = self.host_with(host_id, started_at, HostProfile::default()).await;
+        self.renew_incarnation(id, started_at + HEARD_FOR).await.unwrap();
         id
+    }
+
+    /// Starts a host that says something of itself, and of which nothing more is heard.
+    pub(crate) async fn host_with(&self, host_id: &str, started_at: Timestamp, profile: HostProfile) -> IncarnationId {
+        let id = IncarnationId::generate();
+        let incarnation = Incarnation { id, host_id: host_id.to_owned(), started_at, profile };
+        self.begin_incarnation(&incarnation).await.unwrap();
+        id
+    }
+
+    /// Takes over what the dead held of an interval, as seen at `now`.
+    pub(crate) async fn resume(
+        &self,
+        interval: IntervalId,
+        fruitless: u32,
+        attempts_max: u32,
+        now: Timestamp,
+    ) -> latchwork::store::Result<Resumed> {
+        let takeover = Takeover { fruitless, attempts_max, expired_before: now };
+        self.store.resume(interval, takeover, now).await
+    }
+
+    /// What there is to claim for a host without labels.
+    pub(crate) async fn claimable_intervals(
+        &self,
+        now: Timestamp,
+        except: &[IntervalId],
+        limit: u32,
+    ) -> latchwork::store::Result<Vec<IntervalId>> {
+        self.store.claimable_intervals(IncarnationId::generate(), now, except, limit).await
     }
 
     /// Keeps a job, and returns its identity.
@@ -260,8 +316,13 @@ pub(crate) const A_LANE: LaneAsk = LaneAsk { max: 1_000_000, in_use: 0, wanted: 
 
 /// A job that fires only when it is told to.
 pub(crate) fn manual_job() -> Job {
-    let work =
-        WorkSpec { payload: "null".to_owned(), tasks: None, policy: Policy::default(), grants: Grants::default() };
+    let work = WorkSpec {
+        payload: "null".to_owned(),
+        tasks: None,
+        policy: Policy::default(),
+        grants: Grants::default(),
+        requires: Labels::default(),
+    };
     let spec = JobSpec {
         name: "audit".to_owned(),
         workspace_id: DEFAULT_WORKSPACE.to_owned(),

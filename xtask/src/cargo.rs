@@ -59,6 +59,12 @@ pub(crate) fn ensure_component(component: &str, subcommand: &str) -> anyhow::Res
 pub(crate) fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("..")).args(arguments);
+    // What cargo says of the package that it runs here, ring's build script would take for a change: ring and all that
+    // stands on it would be built anew.
+    let is_of_a_package = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+    for (name, _) in env::vars_os().filter(|(name, _)| name.to_str().is_some_and(is_of_a_package)) {
+        command.env_remove(name);
+    }
     command
 }
 

@@ -5,7 +5,7 @@ use super::error::{ApiError, ApiResult};
 use super::extract::{Body, InPath, as_body, id, not_found};
 use super::job_request::CreateJob;
 use super::job_view::JobView;
-use super::jobs::check_surroundings;
+use super::jobs::{check_surroundings, view};
 use super::merge_patch::{self, Members};
 use super::operations::{known_job, skipped_firings};
 use crate::domain::job::{Job, JobSpec};
@@ -17,7 +17,7 @@ use axum::extract::State;
 use std::time::Duration;
 
 /// The fields that create a job. The other ones of a job are the host's, and no patch changes them.
-const FIELDS: [&str; 34] = [
+const FIELDS: [&str; 35] = [
     "name",
     "workspace_id",
     "plugin",
@@ -25,6 +25,7 @@ const FIELDS: [&str; 34] = [
     "enable_recovery",
     "tasks",
     "grants",
+    "requires",
     "type",
     "interval",
     "cron",
@@ -80,7 +81,7 @@ pub(super) async fn edit(
         Edited::Refused(error) => return Err(ApiError::invalid("after.job", error)),
     }
     app.wakeups.scheduler.nudge_everywhere();
-    Ok(Json(known_job(&app, kept.id).await?.into()))
+    Ok(Json(view(&app, known_job(&app, kept.id).await?).await?))
 }
 
 fn changed(kept: &Job, patch: Members, is_recovery_default: bool, now: Timestamp) -> ApiResult<JobEdit> {

@@ -1,9 +1,11 @@
 //! The one place where an error becomes a status code: RFC 9457 problem details with a stable `code`.
 
 use crate::domain::backfill::RangeError;
+use crate::domain::host::Roles;
 use crate::domain::ids::{BackfillId, IntervalId, JobId};
 use crate::domain::interval::IntervalState;
 use crate::domain::reopening::NotRetried;
+use crate::domain::timestamp::Timestamp;
 use crate::sandbox::Refusal;
 use crate::store::StoreError;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -11,11 +13,23 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use tracing::error;
 
+/// When a client may ask again while the database is away: what asks for it looks once a second.
+const RETRY_AFTER_SECONDS: &str = "1";
+
 /// Why a request was not carried out.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ApiError {
+    #[error("the host waits for its database; see /health")]
+    Starting,
     #[error("there is nothing at this path")]
     NoSuchPath,
+    #[error(
+        "this host serves no API: its roles are {0}, and `api` is not among them; ask a host that has it, or start this \
+         one with it in --roles (LATCHWORK_ROLES)"
+    )]
+    NoApi(Roles),
+    #[error("host `{host_id}` ended at {at} and has not started again: there is nothing to drain")]
+    HostEnded { host_id: String, at: Timestamp },
     #[error("this path does not take this method")]
     MethodNotAllowed,
     #[error("no {what} has the id `{id}`")]
@@ -50,15 +64,23 @@ pub(super) enum ApiError {
     BackfillEnded(BackfillId),
     #[error("{0} streams of events are open, and a host serves no more: close one, or ask for application/json")]
     TooManyStreams(usize),
-    #[error("the database does not answer just now; nothing was changed")]
+    #[error(
+        "the database cannot be used just now, see /health; whether a change was made can be asked when it is back"
+    )]
     Store(StoreError),
+    #[error("{0}")]
+    Objects(StoreError),
     #[error("{0}: the row is damaged")]
     Damaged(StoreError),
 }
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
-        if matches!(error, StoreError::Unreadable { .. }) { Self::Damaged(error) } else { Self::Store(error) }
+        match error {
+            StoreError::Unreadable { .. } => Self::Damaged(error),
+            StoreError::Objects(_) => Self::Objects(error),
+            _ => Self::Store(error),
+        }
     }
 }
 
@@ -81,7 +103,10 @@ impl ApiError {
 
     fn status_and_code(&self) -> (StatusCode, &'static str) {
         match self {
+            Self::Starting => (StatusCode::SERVICE_UNAVAILABLE, "starting"),
             Self::NoSuchPath => (StatusCode::NOT_FOUND, "no_such_path"),
+            Self::NoApi(_) => (StatusCode::NOT_FOUND, "no_api_role"),
+            Self::HostEnded { .. } => (StatusCode::CONFLICT, "host_ended"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
             Self::NotFound { .. } => (StatusCode::NOT_FOUND, "not_found"),
             Self::BadRequest(_) => (StatusCode::BAD_REQUEST, "bad_request"),
@@ -100,6 +125,7 @@ impl ApiError {
             Self::BackfillEnded(_) => (StatusCode::CONFLICT, "backfill_ended"),
             Self::TooManyStreams(_) => (StatusCode::SERVICE_UNAVAILABLE, "too_many_streams"),
             Self::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, "database_unavailable"),
+            Self::Objects(_) => (StatusCode::SERVICE_UNAVAILABLE, "plugin_store_unavailable"),
             Self::Damaged(_) => (StatusCode::INTERNAL_SERVER_ERROR, "damaged_row"),
         }
     }
@@ -142,14 +168,23 @@ fn refusal_code(refusal: &Refusal) -> &'static str {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        if let Self::Store(cause) | Self::Damaged(cause) = &self {
-            error!(error = cause as &dyn std::error::Error, "A request failed in the store");
+        match &self {
+            // Of which the log tells once.
+            Self::Store(StoreError::Away(_)) => {}
+            Self::Store(cause) | Self::Objects(cause) | Self::Damaged(cause) => {
+                error!(error = cause as &dyn std::error::Error, "A request failed in the store");
+            }
+            _ => {}
         }
+        let is_away = matches!(self, Self::Store(_) | Self::Starting);
         let (status, code) = self.status_and_code();
         let title = status.canonical_reason().unwrap_or("Error");
         let problem = Problem { kind: "about:blank", title, status: status.as_u16(), detail: self.to_string(), code };
         let mut response = (status, axum::Json(problem)).into_response();
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if is_away {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
+        }
         response
     }
 }

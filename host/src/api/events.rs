@@ -184,6 +184,9 @@ impl Feed {
                 },
             }
             if let Err(error) = self.look().await {
+                if error.is_away() {
+                    return None;
+                }
                 let error = &error as &dyn std::error::Error;
                 warn!(error, interval.id = %self.interval, "A stream of events ends: the store does not answer");
                 return None;

@@ -1,5 +1,6 @@
 //! An interval as clients see it.
 
+use crate::domain::labels::Labels;
 use crate::domain::timestamp::Timestamp;
 use crate::store::{IntervalRecord, LogRecord, StageRecord};
 use serde::Serialize;
@@ -27,6 +28,10 @@ pub(super) struct IntervalView {
     running: u64,
     duplicates: u64,
     recovery_attempts: u32,
+    requires: Labels,
+    /// What keeps an open interval from going on, where no living host can take it up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waits_for: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     completed_indices: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -68,6 +73,8 @@ impl From<IntervalRecord> for IntervalView {
             running: interval.counts.running,
             duplicates: interval.duplicates,
             recovery_attempts: interval.recovery_attempts,
+            requires: interval.requires,
+            waits_for: None,
             completed_indices: None,
             stages: Vec::new(),
         }
@@ -75,6 +82,11 @@ impl From<IntervalRecord> for IntervalView {
 }
 
 impl IntervalView {
+    /// Says why nothing of it can run just now.
+    pub(super) fn waiting_for(self, worker: Option<String>) -> Self {
+        Self { waits_for: worker, ..self }
+    }
+
     /// Adds what only the view of a single interval has.
     pub(super) fn with_details(self, completed_indices: Option<String>, stages: &[StageRecord]) -> Self {
         let name = |place: &u32| stages[*place as usize].stage.name.clone();

@@ -3,6 +3,7 @@
 use super::AppState;
 use super::error::ApiResult;
 use super::extract::{InPath, Parameters, id, not_found};
+use super::hosts::missing_worker;
 use super::interval_view::{IntervalView, LogView};
 use crate::domain::ids::{IntervalId, JobId, TaskIndex};
 use crate::domain::progress::Ranges;
@@ -63,7 +64,12 @@ pub(super) async fn show(State(app): State<AppState>, path: InPath<String>) -> A
         Err(StoreError::Unreadable { .. }) => None,
         completed => Some(completed?),
     };
-    Ok(Json(IntervalView::from(record).with_details(completed, &stages)))
+    let worker = if record.state.is_open() && record.counts.running == 0 {
+        missing_worker(&app, &record.requires).await?
+    } else {
+        None
+    };
+    Ok(Json(IntervalView::from(record).with_details(completed, &stages).waiting_for(worker)))
 }
 
 /// Log lines of an interval, or of one of its tasks, the oldest first; `after` is the id of the last line seen.

@@ -4,6 +4,7 @@ use super::rules_view::{RulesView, ScheduleView};
 use crate::domain::cron::{DstFold, DstGap};
 use crate::domain::human_duration;
 use crate::domain::job::{Access, Counts, DirectoryGrant, Grants, Job, JobStatus, MaxFailed, WorkSpec};
+use crate::domain::labels::Labels;
 use crate::domain::retry::RetryPolicy;
 use crate::domain::rules::AfterEnd;
 use crate::domain::timestamp::Timestamp;
@@ -44,6 +45,7 @@ pub(super) struct JobView {
     priority: i32,
     retry: RetryView,
     grants: GrantsView,
+    requires: Labels,
     current_interval_id: Option<String>,
     interval_progress: Option<Counts>,
     interval_started_at: Option<String>,
@@ -91,7 +93,7 @@ impl From<Job> for JobView {
     fn from(job: Job) -> Self {
         let Job { id, spec, current_interval, status, failures_in_a_row, warning, next, created_at, updated_at } = job;
         let schedule = ScheduleView::from(&spec.schedule);
-        let WorkSpec { payload, tasks, policy, grants } = spec.work;
+        let WorkSpec { payload, tasks, policy, grants, requires } = spec.work;
         let (status, pause_reason) = match status {
             JobStatus::Active => ("active", None),
             JobStatus::Paused { reason } => ("paused", Some(reason)),
@@ -126,6 +128,7 @@ impl From<Job> for JobView {
             priority: policy.priority,
             retry: policy.retry.into(),
             grants: grants.into(),
+            requires,
             current_interval_id: current_interval.as_ref().map(|current| current.id.to_string()),
             interval_progress: current_interval.as_ref().map(|current| current.progress.unwrap_or_default()),
             interval_started_at: current_interval
@@ -138,6 +141,14 @@ impl From<Job> for JobView {
             created_at: created_at.to_string(),
             updated_at: updated_at.to_string(),
         }
+    }
+}
+
+impl JobView {
+    /// Says why nothing of the job can run just now, beside what it is warned about itself.
+    pub(super) fn with_missing_worker(self, missing: Option<String>) -> Self {
+        let warnings: Vec<_> = missing.into_iter().chain(self.warning).collect();
+        Self { warning: (!warnings.is_empty()).then(|| warnings.join("; ")), ..self }
     }
 }
 

@@ -3,6 +3,7 @@
 use super::AppState;
 use super::error::{ApiError, ApiResult};
 use super::extract::{Body, InPath, id, not_found};
+use super::hosts::missing_worker;
 use super::job_request::CreateJob;
 use super::job_view::JobView;
 use crate::domain::chain::ChainError;
@@ -32,7 +33,15 @@ pub(super) async fn create(
     app.store.create_job(&job).await?;
     app.wakeups.scheduler.nudge_everywhere();
     let location = HeaderValue::from_str(&format!("/jobs/{id}")).expect("a UUID is a header's text");
-    Ok((StatusCode::CREATED, HeaderMap::from_iter([(header::LOCATION, location)]), Json(job.into())))
+    let created = view(&app, job).await?;
+    Ok((StatusCode::CREATED, HeaderMap::from_iter([(header::LOCATION, location)]), Json(created)))
+}
+
+/// One job, with a warning where it requires labels that no living worker has.
+pub(super) async fn view(app: &AppState, job: Job) -> ApiResult<JobView> {
+    let requires = &job.spec.work.requires;
+    let missing = if requires.is_empty() { None } else { missing_worker(app, requires).await? };
+    Ok(JobView::from(job).with_missing_worker(missing))
 }
 
 /// Checks what a job needs beside itself: its plugin, the directories that it is granted, the job that it waits for.
@@ -61,7 +70,7 @@ pub(super) async fn list(State(app): State<AppState>) -> ApiResult<Json<Jobs>> {
 pub(super) async fn show(State(app): State<AppState>, path: InPath<String>) -> ApiResult<Json<JobView>> {
     let job: JobId = id("job", path)?;
     let job = app.store.job(job).await?.ok_or_else(|| not_found("job", job))?;
-    Ok(Json(job.into()))
+    Ok(Json(view(&app, job).await?))
 }
 
 /// Deletes a job; its open intervals are cancelled. 409 while other jobs fire at the end of its intervals.

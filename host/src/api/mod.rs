@@ -9,6 +9,7 @@ mod error;
 mod events;
 mod extract;
 mod health;
+mod hosts;
 mod interval_view;
 mod intervals;
 mod job_request;
@@ -22,6 +23,7 @@ mod schedule_preview;
 mod tasks;
 
 use crate::clock::Clock;
+use crate::domain::host::{Role, Roles};
 use crate::recovery_settings::RecoverySettings;
 use crate::sandbox::{AllowedDirectories, Sandbox};
 use crate::status::HostStatus;
@@ -33,6 +35,7 @@ use axum::routing::{delete, get, post, put};
 use error::ApiError;
 pub use events::STREAMS_MAX;
 use extract::BODY_BYTES_MAX;
+pub use health::waiting_router;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -48,6 +51,8 @@ pub struct AppState {
     pub clock: Arc<dyn Clock>,
     /// Who this is.
     pub status: Arc<HostStatus>,
+    /// What it takes on.
+    pub roles: Roles,
     /// How the engine's loops are woken.
     pub wakeups: Wakeups,
     /// What jobs may be granted.
@@ -62,11 +67,18 @@ pub struct AppState {
     pub stop: CancellationToken,
 }
 
-/// All routes.
+/// All routes of a host with the role `api`; without it, it tells of its health and sends everybody else away.
 pub fn router(state: AppState) -> Router {
+    if !state.roles.has(Role::Api) {
+        let roles = state.roles.clone();
+        let elsewhere = async move || ApiError::NoApi(roles);
+        return Router::new().route("/health", get(health::show)).fallback(elsewhere).with_state(state);
+    }
     let upload = put(plugins::upload).layer(DefaultBodyLimit::max(state.upload_bytes_max));
     Router::new()
         .route("/health", get(health::show))
+        .route("/hosts", get(hosts::list))
+        .route("/hosts/{host}/drain", post(hosts::drain))
         .route("/plugins", get(plugins::list))
         .route("/plugins/{name}", upload.get(plugins::show))
         .route("/plugins/{name}/{digest}", delete(plugins::remove))

@@ -1,4 +1,5 @@
 use super::rules::{Limits, Rules, laid_over};
+use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 
@@ -50,6 +51,10 @@ pub struct NewJob {
     /// A directory that the plugin may use, and where it sees it [default: at the same path, read-only]
     #[arg(long, value_name = "HOST_PATH[:GUEST_PATH[:ro|rw]]", value_parser = parse_grant)]
     grant_dir: Vec<Value>,
+
+    /// A label that a host must have to run the job; repeatable, or separated by commas [default: any host]
+    #[arg(long, value_name = "NAME=VALUE", value_delimiter = ',', value_parser = parse_label)]
+    requires: Vec<(String, String)>,
 
     /// Whether an interrupted interval is resumed [default: as the host says]
     #[arg(long, value_name = "BOOL")]
@@ -139,6 +144,10 @@ impl NewJob {
             ("workspace_id", self.workspace_id.map(Value::from)),
             ("retry", retry),
             ("enable_recovery", self.enable_recovery.map(Value::from)),
+            (
+                "requires",
+                (!self.requires.is_empty()).then(|| BTreeMap::from_iter(self.requires)).map(|labels| json!(labels)),
+            ),
             ("grants", (!self.grant_dir.is_empty()).then(|| json!({ "directories": self.grant_dir }))),
         ];
         body.extend(flags.into_iter().chain(rules).filter_map(|(name, value)| Some((name.to_owned(), value?))));
@@ -196,6 +205,11 @@ impl Retry {
 
 fn parse_payload(text: &str) -> Result<Value, String> {
     serde_json::from_str(text).map_err(|error| format!("this is not JSON: {error}"))
+}
+
+fn parse_label(text: &str) -> Result<(String, String), String> {
+    let label = text.split_once('=').ok_or("a label is NAME=VALUE")?;
+    Ok((label.0.to_owned(), label.1.to_owned()))
 }
 
 fn parse_grant(text: &str) -> Result<Value, String> {

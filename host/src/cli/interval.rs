@@ -114,6 +114,7 @@ pub(super) struct Interval {
     origin: Option<String>,
     scheduled_at: Option<String>,
     lateness_ms: Option<i64>,
+    waits_for: Option<String>,
     #[serde(default)]
     stages: Vec<Stage>,
 }
@@ -178,6 +179,7 @@ fn shown(interval: Interval) -> String {
         ("id", Some(interval.id)),
         ("state", Some(interval.state)),
         ("reason", interval.reason),
+        ("waits for", interval.waits_for),
         ("plugin", interval.plugin),
         ("digest", interval.digest),
         ("origin", interval.origin),

@@ -6,6 +6,7 @@
 mod backfill;
 mod client;
 mod create;
+mod host;
 mod interval;
 mod job;
 mod output;
@@ -35,6 +36,22 @@ pub struct Connection {
     pub json: bool,
 }
 
+impl Connection {
+    /// Prints what a command did that talks to no host, in the way that all commands print.
+    pub fn report<const N: usize>(
+        &self,
+        json: &serde_json::Value,
+        header: [&str; N],
+        rows: impl IntoIterator<Item = [String; N]>,
+    ) -> anyhow::Result<()> {
+        let printed = output::print(&if self.json { json.to_string() } else { table::columns(header, rows) });
+        match printed {
+            Err(error) if error.is::<OutputClosed>() => Ok(()),
+            printed => printed,
+        }
+    }
+}
+
 /// The commands that talk to a host.
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
@@ -54,6 +71,10 @@ pub enum Command {
     #[command(subcommand)]
     Backfill(backfill::BackfillCommand),
 
+    /// List hosts, and have one leave
+    #[command(subcommand)]
+    Host(host::HostCommand),
+
     /// Try schedules out
     #[command(subcommand)]
     Schedule(schedule::ScheduleCommand),
@@ -70,6 +91,7 @@ pub fn run(command: Command, connection: &Connection) -> anyhow::Result<ExitCode
         Command::Job(command) => job::run(command, &client, output),
         Command::Interval(command) => interval::run(command, &client, output),
         Command::Backfill(command) => backfill::run(command, &client, output),
+        Command::Host(command) => host::run(command, &client, output),
         Command::Schedule(command) => schedule::run(command, &client, output),
     };
     match ended {

@@ -1,5 +1,9 @@
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde_json::Value;
+
+use super::host::labels;
 
 /// What a job says of its firings, its tasks and its history, as a person reads it.
 #[derive(Deserialize)]
@@ -21,6 +25,8 @@ pub(super) struct Policies {
     rate_limit: Option<f64>,
     priority: Option<i32>,
     retry: Option<Retry>,
+    #[serde(default)]
+    requires: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize)]
@@ -64,6 +70,7 @@ impl Policies {
             ("rate limit", self.rate_limit.map(|rate| format!("{rate} a second"))),
             ("priority", self.priority.filter(|priority| *priority != 0).map(|priority| priority.to_string())),
             ("retry", self.retry.map(Retry::text)),
+            ("requires", Some(labels(&self.requires)).filter(|labels| !labels.is_empty())),
         ]
     }
 }

@@ -1,7 +1,10 @@
 //! What single settings take, in a flag, a variable or the file.
 
 use crate::database_setting;
+use crate::domain::host::Roles;
 use crate::domain::human_duration;
+use crate::domain::labels::Labels;
+use crate::plugin_store_setting::{self, PluginStore};
 use crate::sandbox::AllowedDirectory;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -25,9 +28,25 @@ pub(super) fn database_url(text: &str) -> Result<String, String> {
     if text.is_empty() { Err(format!("DATABASE_URL takes {}", database_setting::TAKES)) } else { Ok(text.to_owned()) }
 }
 
+pub(super) fn database_wait(text: &str) -> Result<Duration, String> {
+    human_duration::parse(text).map_err(|_| "LATCHWORK_DATABASE_WAIT takes a duration such as 1m".to_owned())
+}
+
+pub(super) fn plugin_store(text: &str) -> Result<PluginStore, String> {
+    parsed(text, "LATCHWORK_PLUGIN_STORE", plugin_store_setting::TAKES)
+}
+
 pub(super) fn host_id(text: &str) -> Result<String, String> {
     let is_plain = !text.is_empty() && text.len() <= 128 && text.chars().all(|c| c.is_ascii_graphic());
     if is_plain { Ok(text.to_owned()) } else { Err("LATCHWORK_HOST_ID takes 1 to 128 printable characters".to_owned()) }
+}
+
+pub(super) fn roles(text: &str) -> Result<Roles, String> {
+    text.parse().map_err(|error| format!("LATCHWORK_ROLES takes api, scheduler and worker, or some of them: {error}"))
+}
+
+pub(super) fn labels(text: &str) -> Result<Labels, String> {
+    text.parse().map_err(|error| format!("LATCHWORK_LABELS takes labels such as gpu=yes,zone=a: {error}"))
 }
 
 pub(super) fn allow_dir(text: &str) -> Result<AllowedDirectory, String> {

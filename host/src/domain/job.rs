@@ -2,6 +2,7 @@
 
 use super::firing;
 use super::ids::{IntervalId, JobId};
+use super::labels::Labels;
 use super::retry::RetryPolicy;
 use super::rules::{After, JobRules};
 use super::schedule::Schedule;
@@ -61,6 +62,8 @@ pub struct WorkSpec {
     pub policy: Policy,
     /// What tasks may reach.
     pub grants: Grants,
+    /// The labels that a host must have to plan it and to run its tasks.
+    pub requires: Labels,
 }
 
 /// How tasks run. Rows that say nothing of a member have its default.

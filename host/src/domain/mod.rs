@@ -5,22 +5,26 @@
 
 pub mod backfill;
 pub mod chain;
+pub mod comparison;
 pub mod cron;
 pub mod cut;
 pub mod digest;
 pub mod firing;
 mod held_segment;
 pub mod hint;
+pub mod host;
 pub mod human_duration;
 pub mod ids;
 pub mod interval;
 pub mod job;
 pub mod judgement;
 pub mod key_quota;
+pub mod labels;
 pub mod lanes;
 pub mod lease;
 pub mod pausing;
 pub mod plan;
+pub mod presence;
 pub mod preview;
 pub mod progress;
 pub mod rate;

@@ -54,6 +54,7 @@ mod tests {
     use super::*;
     use crate::domain::ids::JobId;
     use crate::domain::job::{Grants, JobSpec, Policy, WorkSpec};
+    use crate::domain::labels::Labels;
     use crate::domain::rules::JobRules;
     use crate::domain::schedule::{Period, Schedule};
     use std::time::Duration;
@@ -61,8 +62,13 @@ mod tests {
     const START: Timestamp = Timestamp::from_ms(1_000_000_000_500);
 
     fn job(schedule: Schedule) -> Job {
-        let work =
-            WorkSpec { payload: "null".to_owned(), tasks: None, policy: Policy::default(), grants: Grants::default() };
+        let work = WorkSpec {
+            payload: "null".to_owned(),
+            tasks: None,
+            policy: Policy::default(),
+            grants: Grants::default(),
+            requires: Labels::default(),
+        };
         let spec = JobSpec {
             name: "job".to_owned(),
             workspace_id: "default".to_owned(),

@@ -10,6 +10,9 @@ use std::time::Duration;
 pub struct Timestamp(i64);
 
 impl Timestamp {
+    /// Before every other.
+    pub const MIN: Self = Self(i64::MIN);
+
     /// The instant so many milliseconds after 1970-01-01T00:00:00Z.
     pub const fn from_ms(ms: i64) -> Self {
         Self(ms)

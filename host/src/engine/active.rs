@@ -2,7 +2,7 @@
 
 use super::checkpoints::Checkpoints;
 use super::job_keys::JobKeys;
-use super::waits::waits;
+use super::waits::{patiently, waits};
 use crate::clock::Clock;
 use crate::domain::ids::IncarnationId;
 use crate::domain::plan::Stage;
@@ -31,6 +31,7 @@ pub(super) struct ActiveInterval {
     pub(super) open: OpenInterval,
     pub(super) order: StageOrder,
     pub(super) store: Arc<dyn Store>,
+    pub(super) clock: Arc<dyn Clock>,
     pub(super) checkpoints: Checkpoints,
     plugin: Arc<dyn Callable>,
     input: JobInput,
@@ -38,7 +39,6 @@ pub(super) struct ActiveInterval {
     total: u32,
     keys: Arc<dyn KeyReader>,
     directories: Result<Vec<GrantedDirectory>, Failure>,
-    clock: Arc<dyn Clock>,
     desk: Mutex<Desk>,
     lanes: Mutex<JoinSet<()>>,
 }
@@ -100,7 +100,7 @@ impl ActiveInterval {
             },
             order: StageOrder::new(&open.stages),
             total: open.stages.iter().map(|stage| stage.tasks).sum(),
-            keys: Arc::new(JobKeys { store: Arc::clone(&store), job: open.job }),
+            keys: Arc::new(JobKeys { store: Arc::clone(&store), clock: Arc::clone(&clock), job: open.job }),
             store,
             checkpoints,
             directories,
@@ -269,7 +269,7 @@ impl ActiveInterval {
         let (id, index) = (self.open.id, start.index);
         let mut waits = waits();
         loop {
-            match self.store.checkpoint(id, index).await {
+            match patiently(&*self.clock, || self.store.checkpoint(id, index)).await {
                 Ok(checkpoint) => return checkpoint,
                 Err(damage @ StoreError::Unreadable { .. }) => {
                     warn!(interval.id = %id, "Task {index} of interval {id} begins without its checkpoint: {damage}");

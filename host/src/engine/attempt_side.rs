@@ -1,6 +1,7 @@
 //! What the host does for one attempt at a task while it runs.
 
 use super::active::ActiveInterval;
+use super::waits::patiently;
 use crate::domain::worklist::Start;
 use crate::sandbox::{Denied, TaskSide};
 use crate::store::CheckpointSave;
@@ -37,7 +38,9 @@ impl TaskSide for AttemptSide {
     async fn output(&self, stage: &str, stage_index: u32) -> Result<Option<Vec<u8>>, Denied> {
         let readable = self.interval.order.readable(self.start.stage, stage, stage_index);
         let index = readable.map_err(|refusal| Denied::Invalid(refusal.to_string()))?;
-        let output = self.interval.store.output(self.interval.open.id, index).await;
+        // As for keys: that the store was away must not cost the task an attempt.
+        let Self { interval, .. } = self;
+        let output = patiently(&*interval.clock, || interval.store.output(interval.open.id, index)).await;
         output.map_err(|error| Denied::Unavailable(format!("the output cannot be read just now: {error}")))
     }
 }

@@ -1,5 +1,6 @@
 //! Group commit of checkpoints: those that have gathered share one transaction, as completions do.
 
+use super::waits::patiently;
 use crate::clock::Clock;
 use crate::domain::ids::IncarnationId;
 use crate::sandbox::Denied;
@@ -56,7 +57,8 @@ async fn keep_all(
         // A call that was dropped meanwhile has ended another way: what it wished for must not outlast that.
         gathered.retain(|wish| !wish.reply.is_closed());
         let (saves, replies): (Vec<_>, Vec<_>) = gathered.drain(..).map(|wish| (wish.save, wish.reply)).unzip();
-        let kept = store.save_checkpoints(owner, &saves, clock.now()).await;
+        // That the store was away must not cost a task an attempt: its own time limit bounds how long it waits.
+        let kept = patiently(&*clock, || store.save_checkpoints(owner, &saves, clock.now())).await;
         if let Err(error) = &kept {
             warn!(error = error as &dyn std::error::Error, "Checkpoints cannot be kept just now");
         }

@@ -54,7 +54,9 @@ impl Recorder {
                 },
                 Err(error) => error,
             };
-            warn!(error = &error as &dyn std::error::Error, "Completed tasks cannot be recorded just now");
+            if !error.is_away() {
+                warn!(error = &error as &dyn std::error::Error, "Completed tasks cannot be recorded just now");
+            }
             self.clock.sleep_for(waits.next().expect("they have no end")).await;
         }
         Written::Done(Recorded::default())

@@ -59,7 +59,8 @@ impl Tick for Executor {
         self.compare(now).await?;
         lock(&self.resting).retain(|_, until| *until > now);
         self.begin_plans(now).await?;
-        let claimable = self.store.claimable_intervals(now, &self.not_to_be_taken_up(now), INTERVALS_MAX).await?;
+        let except = self.not_to_be_taken_up(now);
+        let claimable = self.store.claimable_intervals(self.owner, now, &except, INTERVALS_MAX).await?;
         let mut has_taken = overdue > 0;
         let mut known = Vec::new();
         for interval in &claimable {
@@ -192,6 +193,8 @@ impl Executor {
                 Ok(()) => wakeup.nudge(),
                 // The interval was cancelled meanwhile.
                 Err(NotNow::Store(StoreError::LeaseLost(_))) => {}
+                // Of which people have been told.
+                Err(NotNow::Store(StoreError::Away(_))) => {}
                 Err(error) => {
                     let error = &error as &dyn std::error::Error;
                     warn!(error, interval.id = %interval, "Interval {interval} cannot begin just now");

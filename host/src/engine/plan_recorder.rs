@@ -85,6 +85,7 @@ impl PlanRecorder {
         match self.store.record_plans(self.owner, made, self.clock.now()).await {
             Ok(planned) => planned.into_iter().map(Ok).collect(),
             Err(error) if made.len() < 2 => vec![Err(error)],
+            Err(StoreError::Away(reason)) => made.iter().map(|_| Err(StoreError::Away(reason.clone()))).collect(),
             Err(_) => {
                 let mut answers = Vec::new();
                 for one in made {

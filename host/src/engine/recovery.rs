@@ -2,22 +2,28 @@
 
 use super::fallback::{self, replacement};
 use super::tick::Tick;
+use super::trust::SharedTrust;
 use crate::domain::ids::{IntervalId, JobId};
 use crate::domain::recovery::{Casualty, Remedy, remedy};
 use crate::domain::timestamp::Timestamp;
 use crate::recovery_settings::RecoverySettings;
 use crate::status::HostStatus;
-use crate::store::{InterruptedInterval, Resumed, Store, StoreError};
+use crate::store::{InterruptedInterval, Resumed, Store, StoreError, Takeover};
 use crate::wakeup::Wakeup;
 use async_trait::async_trait;
 use std::sync::Arc;
+use std::time::Duration;
 use tracing::{error, info, warn};
+
+/// A lease that runs out at an instant has run out after it.
+const AFTER_EXPIRY: Duration = Duration::from_millis(1);
 
 /// Finds and resumes interrupted intervals.
 pub struct Recovery {
     store: Arc<dyn Store>,
     settings: RecoverySettings,
     status: Arc<HostStatus>,
+    trust: Arc<SharedTrust>,
     executor: Wakeup,
 }
 
@@ -26,21 +32,37 @@ impl Tick for Recovery {
     const NAME: &'static str = "recovery";
 
     async fn tick(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
-        // Its own lease first: a host that slept, or waited for its disk, must not take itself for dead.
-        match self.store.renew_incarnation(self.status.incarnation, now).await {
-            // Another host has taken over; the heartbeat stops this one.
-            Err(StoreError::LeaseLost(_)) => return Ok(None),
-            renewed => renewed?,
+        if !self.trust.holds() {
+            // Its own lease first: a host that slept, or waited for its disk, must not take itself for dead.
+            let asked_at = self.trust.reading();
+            match self.store.renew_incarnation(self.status.incarnation, asked_at.now).await {
+                // Another host has taken over; the heartbeat stops this one.
+                Err(StoreError::LeaseLost(_)) => return Ok(None),
+                renewed => drop(renewed?),
+            }
+            self.trust.renew(asked_at);
         }
         self.recover_all(now).await?;
-        Ok(None)
+        let judges_at = self.trust.judges_at();
+        if judges_at > now {
+            return Ok(Some(judges_at));
+        }
+        // However seldom it looks, a dead host is not left for longer than its lease.
+        let expiry = self.store.next_expiry(self.status.incarnation, now).await?;
+        Ok(expiry.map(|at| at + AFTER_EXPIRY))
     }
 }
 
 impl Recovery {
     /// A recovery on behalf of the host of `status`.
-    pub fn new(store: Arc<dyn Store>, settings: RecoverySettings, status: Arc<HostStatus>, executor: Wakeup) -> Self {
-        Self { store, settings, status, executor }
+    pub fn new(
+        store: Arc<dyn Store>,
+        settings: RecoverySettings,
+        status: Arc<HostStatus>,
+        trust: Arc<SharedTrust>,
+        executor: Wakeup,
+    ) -> Self {
+        Self { store, settings, status, trust, executor }
     }
 
     /// The check at the start, which also tells what was left open by a host that stopped by itself.
@@ -48,7 +70,7 @@ impl Recovery {
         info!("Starting recovery check on startup");
         let incomplete = self.store.incomplete_jobs().await?;
         info!("Found {} jobs with incomplete intervals", incomplete.len());
-        let interrupted = self.store.interrupted_intervals(now).await?;
+        let interrupted = self.store.interrupted_intervals(self.expired_before(now).await?).await?;
         for job in incomplete {
             if !interrupted.iter().any(|interrupted| interrupted.id == job.interval) {
                 announce(job.interval, job.job, job.completed);
@@ -57,10 +79,17 @@ impl Recovery {
         self.recover_all(now).await
     }
 
+    /// Leases that ran out before this instant are those of the dead, as far as this host can tell, and as one that ran out
+    /// while the database was away says nothing of its host.
+    async fn expired_before(&self, now: Timestamp) -> Result<Timestamp, StoreError> {
+        Ok(self.trust.expired_before().min(self.store.presence().await?.leases_judged_at(now)))
+    }
+
     async fn recover_all(&self, now: Timestamp) -> Result<(), StoreError> {
-        for interval in self.store.interrupted_intervals(now).await? {
+        let expired_before = self.expired_before(now).await?;
+        for interval in self.store.interrupted_intervals(expired_before).await? {
             let id = interval.id;
-            match self.recover(interval, now).await {
+            match self.recover(interval, expired_before, now).await {
                 // One damaged row keeps nobody from the rest.
                 Err(damage @ StoreError::Unreadable { .. }) => {
                     error!(interval.id = %id, "Interval {id} can be neither recovered nor abandoned: {damage}");
@@ -82,7 +111,12 @@ impl Recovery {
         Ok(())
     }
 
-    async fn recover(&self, interval: InterruptedInterval, now: Timestamp) -> Result<(), StoreError> {
+    async fn recover(
+        &self,
+        interval: InterruptedInterval,
+        expired_before: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         let InterruptedInterval { id, job, casualty, completed } = interval;
         let is_recoverable = casualty.is_recoverable && self.settings.is_enabled;
         match remedy(Casualty { is_recoverable, ..casualty }, self.settings.attempts_max) {
@@ -90,7 +124,8 @@ impl Recovery {
                 if let Some(fault) = fallback::fault(&*self.store, id).await? {
                     return self.abandon(id, job, &fault, true, now).await;
                 }
-                match self.store.resume(id, fruitless, self.settings.attempts_max, now).await {
+                let takeover = Takeover { fruitless, attempts_max: self.settings.attempts_max, expired_before };
+                match self.store.resume(id, takeover, now).await {
                     Ok(resumed) => {
                         announce(id, job, completed);
                         tell(id, &resumed);

@@ -33,18 +33,21 @@ pub(super) async fn run<T: Tick>(
 ) {
     while !stop.is_cancelled() {
         let now = clock.now();
-        let next = match work.tick(now).await {
-            Ok(next) => next.unwrap_or(now + every).min(now + every),
+        let (next, has_failed) = match work.tick(now).await {
+            Ok(next) => (next.unwrap_or(now + every).min(now + every), false),
             Err(error) => {
-                warn!(error = &error as &dyn std::error::Error, "The {} cannot use the database just now", T::NAME);
-                now + RETRY_AFTER
+                if !error.is_away() {
+                    warn!(error = &error as &dyn std::error::Error, "The {} cannot use the database just now", T::NAME);
+                }
+                (now + RETRY_AFTER, true)
             }
         };
         // Always in one order: the same events lead to the same run.
         tokio::select! {
             biased;
             () = stop.cancelled() => {}
-            () = wakeup.nudged() => {}
+            // Nothing that happens makes a store answer sooner.
+            () = wakeup.nudged(), if !has_failed => {}
             () = clock.sleep_until(next) => {}
         }
     }

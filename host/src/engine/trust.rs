@@ -2,6 +2,7 @@
 
 use crate::clock::Clock;
 use crate::domain::lease::{Reading, Trust};
+use crate::domain::timestamp::Timestamp;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -17,7 +18,7 @@ pub struct SharedTrust {
 impl SharedTrust {
     /// The trust of an incarnation that begins; `dethroned` is cancelled when another has taken over.
     pub fn new(clock: Arc<dyn Clock>, dethroned: CancellationToken) -> Self {
-        let trust = Mutex::new(Trust::renewed(clock.reading()));
+        let trust = Mutex::new(Trust::begun(clock.reading()));
         Self { clock, trust, renewed: Notify::new(), dethroned }
     }
 
@@ -33,8 +34,20 @@ impl SharedTrust {
 
     /// Notes a renewal.
     pub(super) fn renew(&self, asked_at: Reading) {
-        *self.trust() = Trust::renewed(asked_at);
+        let mut trust = self.trust();
+        *trust = trust.renewed(asked_at);
+        drop(trust);
         self.renewed.notify_waiters();
+    }
+
+    /// Leases that ran out before this instant are those of the dead.
+    pub(super) fn expired_before(&self) -> Timestamp {
+        self.trust().expired_before(self.clock.reading())
+    }
+
+    /// When it judges by others' leases again; at once where it does.
+    pub(super) fn judges_at(&self) -> Timestamp {
+        self.trust().judges_at(self.clock.reading())
     }
 
     /// Returns true when the trust holds, which is mostly at once, and false where another host has taken over.

@@ -4,12 +4,15 @@
 //! So each entry is authenticated under a key that this installation made for itself, and what is not as this host has
 //! written it is removed. An entry says which component it is of, and which engine runs it.
 
+use super::compiler::CODE_BYTES_MAX;
 use crate::domain::digest::Digest;
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use rustix::fs::OFlags;
+use rustix::process::geteuid;
 use sha2::Sha256;
-use std::fs::{DirBuilder, File, Metadata};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::fs::{DirBuilder, File, Metadata, OpenOptions};
+use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 use tempfile::NamedTempFile;
@@ -24,6 +27,9 @@ const KEY_BYTES: usize = 32;
 
 /// What all entries take together: 4 GiB. Beyond that the oldest go.
 const CACHE_BYTES_MAX: u64 = 4 << 30;
+
+/// No entry that a host has written is larger.
+const ENTRY_BYTES_MAX: u64 = (MAGIC.len() + ENGINE_BYTES + MAC_BYTES + CODE_BYTES_MAX) as u64;
 
 /// Names an engine: its version, its settings, and the machine that it compiles for.
 pub(super) type EngineId = u64;
@@ -52,8 +58,7 @@ impl CodeCache {
         };
         DirBuilder::new().recursive(true).mode(0o700).create(&directory).map_err(error(&directory))?;
         let path = data_dir.join("code-cache.key");
-        let key = kept_key(&path).map_err(error(&path))?;
-        let key = key.map_or_else(|| new_key(data_dir, &path), Ok).map_err(error(&path))?;
+        let key = kept_key(&path).map_or_else(|| new_key(data_dir, &path), Ok).map_err(error(&path))?;
         Ok(Self { directory, key })
     }
 
@@ -67,7 +72,7 @@ impl CodeCache {
                 return None;
             }
             Ok(None) => "it is not as this host has written it".to_owned(),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
+            Err(error) if error.kind() == ErrorKind::NotFound => return None,
             Err(error) => error.to_string(),
         };
         warn!("{} is discarded and the plugin compiled again: {unsound}", path.display());
@@ -91,7 +96,10 @@ impl CodeCache {
 
     /// The engine and the code of an entry; none where it is not authentic.
     fn read_entry(&self, path: &Path, component: &Digest) -> io::Result<Option<(EngineId, Vec<u8>)>> {
-        let mut file = File::open(path)?;
+        let mut file = open_plain(path)?;
+        if file.metadata()?.len() > ENTRY_BYTES_MAX {
+            return Ok(None);
+        }
         let (mut magic, mut engine, mut mac) = ([0; MAGIC.len()], [0; ENGINE_BYTES], [0; MAC_BYTES]);
         file.read_exact(&mut magic)?;
         file.read_exact(&mut engine)?;
@@ -135,7 +143,8 @@ impl CodeCache {
         let mut entries: Vec<(SystemTime, u64, PathBuf)> = Vec::new();
         for entry in std::fs::read_dir(&self.directory)? {
             let entry = entry?;
-            let metadata = entry.metadata()?;
+            // What is gone by now, another thread has removed.
+            let Ok(metadata) = entry.metadata() else { continue };
             entries.push((metadata.modified()?, metadata.len(), entry.path()));
         }
         entries.sort();
@@ -144,34 +153,41 @@ impl CodeCache {
             if bytes <= bytes_max {
                 break;
             }
-            std::fs::remove_file(path)?;
-            bytes -= freed;
+            match std::fs::remove_file(path) {
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+                _ => bytes -= freed,
+            }
         }
         Ok(())
     }
 }
 
 /// The key that was made before; none where there is none that only this host can know.
-fn kept_key(path: &Path) -> io::Result<Option<[u8; KEY_BYTES]>> {
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error),
+fn kept_key(path: &Path) -> Option<[u8; KEY_BYTES]> {
+    let unsound = match read_key(path) {
+        Ok(Ok(key)) => return Some(key),
+        Ok(Err(unsound)) => unsound.to_owned(),
+        Err(error) if error.kind() == ErrorKind::NotFound => return None,
+        Err(error) => error.to_string(),
     };
+    warn!("{} is made anew, and plugins are compiled again: {unsound}", path.display());
+    // Where it cannot be removed, no new one takes its place, and that is said.
+    let _ = std::fs::remove_file(path);
+    None
+}
+
+/// Reads a key, or tells why it is none.
+fn read_key(path: &Path) -> io::Result<Result<[u8; KEY_BYTES], &'static str>> {
+    let file = open_plain(path)?;
     if is_open_to_others(&file.metadata()?) {
-        warn!("{} can be read or written by others, so it is made anew: plugins are compiled again", path.display());
-        return Ok(None);
+        return Ok(Err("others can read or write it, or have put it there"));
     }
     let mut key = Vec::new();
     file.take(KEY_BYTES as u64 + 1).read_to_end(&mut key)?;
-    let key = key.try_into().ok();
-    if key.is_none() {
-        warn!("{} is damaged, so it is made anew: plugins are compiled again", path.display());
-    }
-    Ok(key)
+    Ok(key.try_into().map_err(|_| "it is damaged"))
 }
 
-/// Makes a key that only this user can read.
+/// Makes a key that only this user can read. Of two hosts that do so at once, one makes it for both.
 fn new_key(data_dir: &Path, path: &Path) -> io::Result<[u8; KEY_BYTES]> {
     let mut key = [0; KEY_BYTES];
     getrandom::fill(&mut key).map_err(io::Error::other)?;
@@ -179,12 +195,23 @@ fn new_key(data_dir: &Path, path: &Path) -> io::Result<[u8; KEY_BYTES]> {
     let mut draft = NamedTempFile::new_in(data_dir)?;
     draft.write_all(&key)?;
     draft.as_file().sync_all()?;
-    draft.persist(path)?;
-    Ok(key)
+    match draft.persist_noclobber(path) {
+        Ok(_) => Ok(key),
+        Err(error) if error.error.kind() == ErrorKind::AlreadyExists => read_key(path)?.map_err(io::Error::other),
+        Err(error) => Err(error.error),
+    }
 }
 
+/// Opens a file that is one: nothing that was put in its place leads elsewhere, or keeps the host waiting.
+fn open_plain(path: &Path) -> io::Result<File> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let file = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is no file")) }
+}
+
+/// Whether anybody else may know what a file holds: its mode lets them, it is theirs, or it has another name somewhere.
 fn is_open_to_others(metadata: &Metadata) -> bool {
-    metadata.permissions().mode() & 0o077 != 0
+    metadata.permissions().mode() & 0o077 != 0 || metadata.uid() != geteuid().as_raw() || metadata.nlink() != 1
 }
 
 #[cfg(test)]
@@ -255,6 +282,11 @@ mod tests {
             |path| std::fs::write(path, [7; KEY_BYTES - 1]).unwrap(),
             |path| std::fs::write(path, [7; KEY_BYTES + 1]).unwrap(),
             |path| std::fs::remove_file(path).unwrap(),
+            |path| std::fs::hard_link(path, path.with_extension("another")).unwrap(),
+            |path| {
+                std::fs::rename(path, path.with_extension("another")).unwrap();
+                std::os::unix::fs::symlink(path.with_extension("another"), path).unwrap();
+            },
         ] {
             let (files, cache, component) = opened();
             spoil(&files.path().join("code-cache.key"));
@@ -262,6 +294,33 @@ mod tests {
             assert_ne!(again.key, cache.key);
             assert_eq!(again.read(ENGINE, &component), None);
         }
+    }
+
+    #[test]
+    fn what_is_no_file_or_larger_than_any_entry_is_discarded_without_being_read() {
+        let (_files, cache, component) = opened();
+        let path = cache.path(&component);
+        for put in [
+            (|path: &Path| File::create(path).unwrap().set_len(ENTRY_BYTES_MAX + 1).unwrap()) as fn(&Path),
+            |path| drop(std::os::unix::net::UnixListener::bind(path).unwrap()),
+            |path| std::os::unix::fs::symlink("/dev/zero", path).unwrap(),
+        ] {
+            cache.forget(&component);
+            put(&path);
+            assert_eq!(cache.read(ENGINE, &component), None);
+            assert!(path.symlink_metadata().is_err(), "it is removed");
+        }
+    }
+
+    #[test]
+    fn two_hosts_that_begin_at_once_have_one_key() {
+        let files = tempfile::TempDir::new().unwrap();
+        let made: Vec<[u8; KEY_BYTES]> = std::thread::scope(|scope| {
+            let open = || CodeCache::open(files.path()).unwrap().key;
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(open)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert!(made.iter().all(|key| *key == made[0]));
     }
 
     #[test]

@@ -3,16 +3,22 @@
 //! The only folder that names sqlx. Knows nothing of wasm, HTTP or of when its methods are called.
 
 mod error;
+mod hosts;
 mod keeping;
 mod kept;
+mod moving;
+mod objects;
 mod operations;
 mod postgres;
 mod records;
 mod sqlite;
 
 pub use error::StoreError;
+pub use hosts::*;
 pub use keeping::*;
 pub use kept::*;
+pub use moving::{EndError, MoveError, MovedTable, Nul, Place, move_installation};
+pub use objects::{ObjectError, Objects};
 pub use operations::*;
 pub use postgres::PostgresStore;
 pub use records::*;
@@ -21,9 +27,11 @@ pub use sqlite::SqliteStore;
 use crate::domain::backfill::{Backfill, History};
 use crate::domain::digest::Digest;
 use crate::domain::hint::Hint;
+use crate::domain::host::HostProfile;
 use crate::domain::ids::{BackfillId, IncarnationId, IntervalId, JobId, SegmentId, TaskIndex};
 use crate::domain::job::Job;
 use crate::domain::key_quota::KeyUsage;
+use crate::domain::presence::Presence;
 use crate::domain::rate::{RateAsk, RateGrant};
 use crate::domain::shares::LaneShares;
 use crate::domain::stage_graph::StageGraph;
@@ -38,13 +46,32 @@ pub type Result<T> = std::result::Result<T, StoreError>;
 /// The rows that hosts, clients and recovery meet in.
 #[async_trait]
 pub trait Store: Send + Sync {
+    /// How the database is, known or found out within about a second; also while it is away.
+    async fn presence(&self) -> Result<Presence>;
+
     /// Notes the start of a host, alive until its lease runs out; earlier incarnations of the same host end.
     async fn begin_incarnation(&self, incarnation: &Incarnation) -> Result<()>;
 
-    /// Prolongs the incarnation's lease, counted from `now`.
+    /// Prolongs the incarnation's lease, counted from `now`, and tells it what it was asked since.
     ///
     /// `LeaseLost` where it had run out and another host has taken over.
-    async fn renew_incarnation(&self, incarnation: IncarnationId, now: Timestamp) -> Result<()>;
+    async fn renew_incarnation(&self, incarnation: IncarnationId, now: Timestamp) -> Result<Renewal>;
+
+    /// What the database's own clock shows; none where it has none but this machine's.
+    async fn database_now(&self) -> Result<Option<Timestamp>>;
+
+    /// When the first of the leases that others have at `now` runs out.
+    async fn next_expiry(&self, but: IncarnationId, now: Timestamp) -> Result<Option<Timestamp>>;
+
+    /// All incarnations but those that ended, or whose lease ran out, before an instant; by host, the latest first.
+    /// Damaged rows are left out and reported.
+    async fn hosts(&self, since: Timestamp) -> Result<Vec<HostRecord>>;
+
+    /// Those that live and were not asked to leave.
+    async fn living_hosts(&self, now: Timestamp) -> Result<Vec<HostProfile>>;
+
+    /// Notes that the present incarnation of a host is to finish and leave: from now on it is given nothing new.
+    async fn drain_host(&self, host_id: &str, now: Timestamp) -> Result<Drained>;
 
     /// Ends an incarnation that stops by itself: its segments are free at once and no crash is counted. Tasks that it
     /// let go in flight count as duplicates. Intervals without tracking stay with it, as they cannot be resumed.
@@ -62,7 +89,10 @@ pub trait Store: Send + Sync {
     /// All versions of a name, the current one first.
     async fn plugin_versions(&self, name: &str) -> Result<Vec<PluginVersion>>;
 
-    /// The bytes of a component.
+    /// The bytes of a component, as they are where its row says that they are: whoever uses them compares their digest.
+    ///
+    /// None where there is no row. `Objects` where the row names an object that cannot be read: that may be the fault of
+    /// this host alone.
     async fn component(&self, digest: &Digest) -> Result<Option<Vec<u8>>>;
 
     /// Removes a version, unless an open interval is pinned to it.
@@ -139,7 +169,8 @@ pub trait Store: Send + Sync {
     async fn advance_backfill(&self, step: &BackfillStep, now: Timestamp) -> Result<bool>;
 
     /// Takes intervals that need a plan, those of the highest priority first and the oldest among these, and answers with
-    /// those that `owner` has taken before, too, so that none is forgotten. A dead incarnation gets none.
+    /// those that `owner` has taken before, too, so that none is forgotten. A dead incarnation gets none, one that drains
+    /// none that is new, and none gets what requires labels that it has not.
     async fn claim_pending(&self, owner: IncarnationId, now: Timestamp, limit: u32) -> Result<Vec<IntervalId>>;
 
     /// What a host needs to work on an interval; none where it has ended.
@@ -179,15 +210,23 @@ pub trait Store: Send + Sync {
     async fn stalled_intervals(&self) -> Result<Vec<(IntervalId, JobId)>>;
 
     /// Running intervals with segments to claim, those of the highest priority first and the longest waiting among
-    /// these; without those in `except`, so that what cannot be taken up now hides nothing behind it.
-    async fn claimable_intervals(&self, now: Timestamp, except: &[IntervalId], limit: u32) -> Result<Vec<IntervalId>>;
+    /// these; without those in `except`, so that what cannot be taken up now hides nothing behind it, and without those
+    /// whose required labels `owner` has not.
+    async fn claimable_intervals(
+        &self,
+        owner: IncarnationId,
+        now: Timestamp,
+        except: &[IntervalId],
+        limit: u32,
+    ) -> Result<Vec<IntervalId>>;
 
     /// When the next waiting segment or plan is due, or an interval is overdue.
     async fn next_wake_at(&self) -> Result<Option<Timestamp>>;
 
     /// Settles how many lanes of each interval the owner may run, and takes as many free segments, and waiting ones that
     /// are due, as these keep busy: for many intervals in one transaction. Answers in their order. Where an interval's
-    /// rows are `Unreadable`, nothing of it is taken. `LeaseLost` where the owner is dead.
+    /// rows are `Unreadable`, nothing of it is taken. `LeaseLost` where the owner is dead; one that drains or lacks required
+    /// labels gets no segments.
     ///
     /// All hosts together never have more lanes of an interval than it allows; those of a host that holds no segment of
     /// it are free.
@@ -243,12 +282,13 @@ pub trait Store: Send + Sync {
     /// Jobs with an open interval.
     async fn incomplete_jobs(&self) -> Result<Vec<IncompleteJob>>;
 
-    /// Open intervals that a dead incarnation held.
-    async fn interrupted_intervals(&self, now: Timestamp) -> Result<Vec<InterruptedInterval>>;
+    /// Open intervals that a dead incarnation held: one that has ended, or whose lease ran out before an instant.
+    async fn interrupted_intervals(&self, expired_before: Timestamp) -> Result<Vec<InterruptedInterval>>;
 
-    /// Frees what dead incarnations held of an interval, and ends them for good. Tasks that were in flight are noted as crashed, and failed as
-    /// poison at the `attempts_max`th time. Its cost depends on what was held, not on how many tasks had completed.
-    async fn resume(&self, interval: IntervalId, fruitless: u32, attempts_max: u32, now: Timestamp) -> Result<Resumed>;
+    /// Frees what dead incarnations held of an interval, and ends them for good. Tasks that were in flight are noted as
+    /// crashed, and failed as poison at the `attempts_max`th time. Its cost depends on what was held, not on how many
+    /// tasks had completed.
+    async fn resume(&self, interval: IntervalId, takeover: Takeover, now: Timestamp) -> Result<Resumed>;
 
     /// Closes an interval as abandoned and starts its replacement, if there is one, with the abandoned one's work,
     /// version and instant; an interval without tracking is not replaced. Changes nothing where the interval has ended

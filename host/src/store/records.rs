@@ -5,6 +5,7 @@ use crate::domain::firing::{StillOpen, Verdict};
 use crate::domain::ids::{BackfillId, IncarnationId, IntervalId, JobId, TaskIndex};
 use crate::domain::interval::{Firing, IntervalState};
 use crate::domain::job::{Counts, Job, WorkSpec};
+use crate::domain::labels::Labels;
 use crate::domain::plan::{Plan, Stage};
 use crate::domain::recovery::Casualty;
 use crate::domain::rules::QUEUE_MAX;
@@ -12,17 +13,6 @@ use crate::domain::shares::{LaneAsk, LaneGrant};
 use crate::domain::task::{Event, Failure, KeyWrites, LogLine};
 use crate::domain::timestamp::Timestamp;
 use crate::domain::worklist::{LeasedSegment, SegmentUpdate};
-
-/// One start of a host.
-#[derive(Debug, Clone)]
-pub struct Incarnation {
-    /// Its identity.
-    pub id: IncarnationId,
-    /// The host that started; an earlier incarnation of the same host is dead from now on.
-    pub host_id: String,
-    /// When.
-    pub started_at: Timestamp,
-}
 
 /// A version of a plugin.
 #[derive(Debug, Clone)]
@@ -320,6 +310,8 @@ pub struct IntervalRecord {
     pub duplicates: u64,
     /// How often it was recovered.
     pub recovery_attempts: u32,
+    /// The labels that a host must have to work on it.
+    pub requires: Labels,
 }
 
 /// A stage as people see it.

@@ -74,9 +74,9 @@ pub(crate) struct Oracle {
     violations: Vec<String>,
 }
 
-/// In a step as long as this a living host may seem dead: a lease is 15 s, of which 5 s may have passed, and clocks differ by
-/// nearly 2 s.
-const LONG_MS: i64 = 8_000;
+/// In a step as long as this a living host may seem dead: a lease is 4 s, of which 1 s may have passed, and clocks differ by
+/// nearly 1 s.
+const LONG_MS: i64 = 2_000;
 
 /// All intervals that were ever seen, as they were at their last look, by number.
 type All = BTreeMap<usize, IntervalSeen>;

@@ -5,6 +5,7 @@ use crate::hands::Hands;
 use crate::mill::fires;
 use crate::world::{START, World, at, every, job_on, manual_job, tasks_only};
 use futures::future::{join, join_all};
+use latchwork::domain::host::HostProfile;
 use latchwork::domain::ids::{IncarnationId, IntervalId, TaskIndex};
 use latchwork::domain::interval::IntervalState;
 use latchwork::domain::shares::LaneAsk;
@@ -112,7 +113,15 @@ async fn a_host_that_is_ended_while_it_records_leaves_all_of_it_or_nothing() {
         let batch = hands.batch();
         let taken_over = async {
             let id = IncarnationId::generate();
-            world.begin_incarnation(&Incarnation { id, host_id: "a".to_owned(), started_at: at(round) }).await.unwrap();
+            world
+                .begin_incarnation(&Incarnation {
+                    id,
+                    host_id: "a".to_owned(),
+                    started_at: at(round),
+                    profile: HostProfile::default(),
+                })
+                .await
+                .unwrap();
             world.resume(interval, 1, 3, at(round)).await.unwrap();
             world.completed(interval).await
         };
@@ -215,7 +224,12 @@ async fn two_starts_of_one_host_leave_one_of_them_alive() {
     let world = new_world().await;
     for round in 0..ROUNDS {
         let starts = [IncarnationId::generate(), IncarnationId::generate()];
-        let incarnations = starts.map(|id| Incarnation { id, host_id: "a".to_owned(), started_at: at(round) });
+        let incarnations = starts.map(|id| Incarnation {
+            id,
+            host_id: "a".to_owned(),
+            started_at: at(round),
+            profile: HostProfile::default(),
+        });
         for begun in join_all(incarnations.iter().map(|incarnation| world.begin_incarnation(incarnation))).await {
             begun.unwrap();
         }

@@ -57,6 +57,7 @@ fn unusual_spec(schedule: Schedule) -> JobSpec {
             tasks: Some(12),
             policy,
             grants: Grants { directories },
+            requires: "gpu=yes,zone=eu/a".parse().unwrap(),
         },
     }
 }

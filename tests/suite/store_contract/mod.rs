@@ -10,13 +10,16 @@ mod doubt;
 mod durability;
 mod edit;
 mod ends;
+mod every_table;
 mod fallback;
 mod firing;
+mod hosts;
 mod incarnations;
 mod jobs;
 mod keeping;
 mod kept;
 mod keys;
+mod migrations;
 mod operations;
 mod planning;
 mod plugins;
@@ -29,8 +32,9 @@ mod shares;
 mod upgrade;
 mod views;
 
-use super::{BACKEND, broken_references, raw, tables};
+use super::{BACKEND, COLUMNS, Connection, HAS_CLOCK, REFERENCES, broken_references, cell, raw, raw_closed, tables};
 use crate::world::World;
+pub(crate) use every_table::{Contents, contents, worked_world};
 use latchwork::store::{Result, StoreError};
 
 /// A new store on the database that these tests are about.

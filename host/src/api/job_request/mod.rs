@@ -9,6 +9,7 @@ use super::error::ApiError;
 use crate::domain::cron::{DstFold, DstGap};
 use crate::domain::human_duration;
 use crate::domain::job::{DEFAULT_WORKSPACE, JobSpec, WorkSpec};
+use crate::domain::labels::Labels;
 use crate::domain::plan::TASKS_MAX;
 use crate::domain::rules::OnUpgrade;
 use crate::domain::schedule::Schedule;
@@ -37,6 +38,8 @@ pub(super) struct CreateJob {
     tasks: Option<u32>,
     #[serde(default)]
     grants: GrantsRequest,
+    #[serde(default)]
+    requires: Labels,
 
     #[serde(rename = "type")]
     kind: JobType,
@@ -99,6 +102,7 @@ impl CreateJob {
                 tasks: self.tasks,
                 policy,
                 grants: self.grants.check()?,
+                requires: self.requires,
             },
         })
     }

@@ -28,7 +28,7 @@ const PROCESSES_MAX: usize = 2;
 const THREADS_MAX: usize = 4;
 
 /// The most code that a component may become: 256 MiB.
-const CODE_BYTES_MAX: usize = 256 << 20;
+pub(super) const CODE_BYTES_MAX: usize = 256 << 20;
 
 /// What is kept of a compiler's last words.
 const LAST_WORDS_BYTES_MAX: u64 = 4 << 10;

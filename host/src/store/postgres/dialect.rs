@@ -57,6 +57,20 @@ macro_rules! json_number {
     };
 }
 
+/// Whether labels, a JSON object of texts, hold all members of another.
+macro_rules! labels_meet {
+    ($labels:literal, $requires:literal) => {
+        concat!($requires, "::jsonb <@ ", $labels, "::jsonb")
+    };
+}
+
+/// What the database's own clock shows, whenever the transaction began.
+macro_rules! database_now {
+    () => {
+        "cast(extract(epoch from clock_timestamp()) * 1000 as bigint)"
+    };
+}
+
 /// The larger of two values.
 macro_rules! larger {
     () => {

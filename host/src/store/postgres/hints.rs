@@ -7,7 +7,7 @@ use super::PostgresStore;
 use crate::domain::hint::Hint;
 use crate::domain::ids::IncarnationId;
 use crate::store::{Result, StoreError};
-use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
+use sqlx::postgres::{PgListener, PgPool, PgPoolOptions};
 use std::io::ErrorKind;
 use tokio::sync::Mutex;
 
@@ -16,19 +16,20 @@ const CHANNEL: &str = "latchwork_hints";
 
 /// The connection that listens: its own, beside those of the pool.
 pub(super) struct Ear {
-    options: PgConnectOptions,
     /// By what its own hints are known, which come back like those of others.
     name: String,
     listener: Mutex<Option<PgListener>>,
 }
 
 impl Ear {
-    pub(super) fn new(options: PgConnectOptions) -> Self {
-        Self { options, name: IncarnationId::generate().to_string(), listener: Mutex::default() }
+    pub(super) fn new() -> Self {
+        Self { name: IncarnationId::generate().to_string(), listener: Mutex::default() }
     }
 
-    async fn connect(&self) -> Result<PgListener> {
-        let pool = PgPoolOptions::new().max_connections(1).connect_with(self.options.clone()).await?;
+    /// Connects to the server that the pool is on by now.
+    async fn connect(&self, pool: &PgPool) -> Result<PgListener> {
+        let options = (*pool.connect_options()).clone();
+        let pool = PgPoolOptions::new().max_connections(1).connect_with(options).await?;
         let mut listener = PgListener::connect_with(&pool).await?;
         listener.listen(CHANNEL).await?;
         Ok(listener)
@@ -54,7 +55,7 @@ pub(super) async fn tell(store: &PostgresStore, hints: &[Hint]) -> Result<()> {
 pub(super) async fn hear(store: &PostgresStore) -> Result<Vec<Hint>> {
     let mut held = store.ear.listener.lock().await;
     let Some(listener) = &mut *held else {
-        *held = Some(store.ear.connect().await?);
+        *held = Some(store.ear.connect(&store.writer).await?);
         return Ok(Hint::ALL.to_vec());
     };
     loop {

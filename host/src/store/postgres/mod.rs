@@ -3,19 +3,28 @@
 #[macro_use]
 mod dialect;
 mod connect;
+mod fault;
 mod hints;
 mod locks;
 mod migrations;
+mod patience;
+mod servers;
 mod space;
 #[path = "../sql/mod.rs"]
 #[expect(clippy::duplicate_mod, reason = "written once, compiled for each database")]
 mod sql;
+mod watch;
 
-use super::{Result, StoreError};
+pub(super) use connect::open_alone;
+
+use super::{Objects, Result, StoreError};
 use backon::{ExponentialBuilder, Retryable as _};
+use fault::{Fault, fault};
 use sqlx::Transaction;
 use sqlx::postgres::{PgConnection as Connection, PgPool as Pool, PgRow as Row, Postgres as Database};
+use std::sync::Arc;
 use std::time::Duration;
+use watch::Watch;
 
 /// A PostgreSQL database that any number of hosts may share.
 pub struct PostgresStore {
@@ -23,6 +32,9 @@ pub struct PostgresStore {
     /// The same pool: readers wait for no writer here.
     reader: Pool,
     ear: hints::Ear,
+    watch: Arc<Watch>,
+    /// Where the bytes of plugins are written to, unless that is the database.
+    objects: Option<Objects>,
 }
 
 /// What the shared modules call it.
@@ -38,6 +50,12 @@ const CONFLICT_WAIT: Duration = Duration::from_millis(2);
 const CONFLICT_WAIT_MAX: Duration = Duration::from_millis(250);
 
 impl PostgresStore {
+    /// Has the bytes of plugins written to objects, where there is a place for any.
+    #[must_use]
+    pub fn with_objects(self, objects: Option<Objects>) -> Self {
+        Self { objects, ..self }
+    }
+
     /// Begins a transaction that writes.
     async fn begin(&self) -> Result<Transaction<'_, Database>> {
         Ok(self.writer.begin().await?)
@@ -50,12 +68,13 @@ impl PostgresStore {
             .with_max_delay(CONFLICT_WAIT_MAX)
             .with_max_times(CONFLICTS_MAX)
             .with_jitter();
-        transaction.retry(waits).when(is_conflict).await
+        let written = transaction.retry(waits).when(is_conflict).await?;
+        self.watch.note_write();
+        Ok(written)
     }
 }
 
 /// Whether PostgreSQL ended a transaction for the sake of another one: a deadlock, or an order that cannot be.
 fn is_conflict(error: &StoreError) -> bool {
-    let StoreError::Database(error) = error else { return false };
-    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| matches!(&*code, "40001" | "40P01"))
+    matches!(error, StoreError::Database(error) if fault(error) == Fault::Conflict)
 }

@@ -2,7 +2,7 @@
 
 use super::rows::{maybe_instant, number, parsed, to_json};
 use super::{Connection, Pool, Row, SqlStore, incarnations, progress, shares};
-use crate::domain::ids::{IntervalId, TaskIndex};
+use crate::domain::ids::{IncarnationId, IntervalId, TaskIndex};
 use crate::domain::segment::Span;
 use crate::domain::shares::LaneGrant;
 use crate::domain::timestamp::Timestamp;
@@ -19,7 +19,9 @@ pub(super) const CLAIMABLE: &str = concat!(
      where state in ('pending', 'running') and state = 'running' and exists (\
        select 1 from segments where segments.interval_id = intervals.id \
        and segments.state in ('free', 'waiting') and (segments.state = 'free' or wake_at <= $1)) \
-     and id not in (select value from ",
+     and (requires = '{}' or exists (select 1 from incarnations where incarnations.id = $4 and ",
+    labels_meet!("incarnations.labels", "intervals.requires"),
+    ")) and id not in (select value from ",
     texts!("$2"),
     " as listed) order by priority desc, fired_at limit $3"
 );
@@ -33,15 +35,18 @@ pub(super) const NEXT_WAKE_AT: &str = "select min(at) from (\
       where intervals.state in ('pending', 'running') and intervals.state = 'running' \
       and segments.state in ('free', 'waiting') and segments.state = 'waiting') as wakes";
 
-/// The owner and the interval are locked first, so that neither ends meanwhile; of the segments those that somebody else
+/// The owner and the interval are locked first, so that neither ends meanwhile, and meet by their labels; of the segments those that somebody else
 /// is about to take are passed by.
 pub(super) const CLAIM: &str = concat!(
     "with holder as materialized (\
-       select id from incarnations where id = $1 and ended_at is null and expires_at >= $3",
+       select id, labels from incarnations \
+         where id = $1 and ended_at is null and expires_at >= $3 and drain_at is null",
     for_key_share!(),
     "), life as materialized (\
        select id from intervals where id = $2 and state = 'running' and reopened = $5 \
-       and exists (select 1 from holder)",
+       and exists (select 1 from holder where requires = '{}' or ",
+    labels_meet!("holder.labels", "intervals.requires"),
+    ")",
     for_share!(),
     "), taken as materialized (\
        select number from segments where interval_id = $2 and state in ('free', 'waiting') \
@@ -61,11 +66,13 @@ pub(super) const CHECKPOINTED: &str =
 
 pub(super) async fn claimable(
     pool: &Pool,
+    owner: IncarnationId,
     now: Timestamp,
     except: &[IntervalId],
     limit: u32,
 ) -> Result<Vec<IntervalId>> {
     let rows = sqlx::query(CLAIMABLE).bind(now.ms()).bind(to_json(&except)).bind(i64::from(limit));
+    let rows = rows.bind(owner.to_string());
     rows.fetch_all(pool).await?.iter().map(|row| parsed(row, "id")).collect()
 }
 

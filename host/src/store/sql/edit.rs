@@ -58,8 +58,8 @@ async fn write(connection: &mut Connection, job: &Job) -> Result<()> {
     let spec = &job.spec;
     sqlx::query(
         "update jobs set workspace_id = $1, name = $2, plugin = $3, after_job_id = $4, after_end = $5, \
-         enable_recovery = $6, updated_at = $7, tasks = $8, rules = $9, policy = $10, grants = $11, payload = $12 \
-         where id = $13",
+         enable_recovery = $6, updated_at = $7, tasks = $8, rules = $9, policy = $10, grants = $11, payload = $12, \
+         requires = $13 where id = $14",
     )
     .bind(dialect::text(&spec.workspace_id))
     .bind(dialect::text(&spec.name))
@@ -73,6 +73,7 @@ async fn write(connection: &mut Connection, job: &Job) -> Result<()> {
     .bind(to_json(&spec.work.policy))
     .bind(to_json(&spec.work.grants))
     .bind(&spec.work.payload)
+    .bind(to_json(&spec.work.requires))
     .bind(job.id.to_string())
     .execute(connection)
     .await?;

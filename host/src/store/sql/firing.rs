@@ -165,12 +165,12 @@ async fn insert_firing(connection: &mut Connection, interval: &NewInterval) -> R
     };
     let inserted = sqlx::query(concat!(
         "insert into intervals (id, job_id, state, origin, caused_by, backfill_id, digest, is_tracked, scheduled_at, \
-           fired_at, priority, tasks, policy, grants, payload) \
+           fired_at, priority, tasks, policy, grants, payload, requires) \
          select $1, id, 'pending', $2, $3, $4, \
            (select digest from plugins where name = jobs.plugin order by uploaded_at desc, digest limit 1), \
            $5, $6, $7, coalesce(",
         json_number!("policy", "priority"),
-        ", 0), tasks, policy, grants, payload from jobs where id = $8 and is_deleted = false \
+        ", 0), tasks, policy, grants, payload, requires from jobs where id = $8 and is_deleted = false \
          on conflict (job_id, scheduled_at) where origin = 'schedule' do nothing \
          returning digest is null as lacks_plugin"
     ))
@@ -197,11 +197,11 @@ async fn insert_replacement(
     let firing = interval.firing;
     let inserted = sqlx::query(
         "insert into intervals (id, job_id, state, origin, replaces, backfill_id, digest, is_tracked, scheduled_at, \
-           fired_at, priority, tasks, policy, grants, payload) \
+           fired_at, priority, tasks, policy, grants, payload, requires) \
          select $1, old.job_id, 'pending', $2, old.id, old.backfill_id, \
            coalesce((select digest from components where digest = old.digest and $2 <> 'upgrade'), \
              (select digest from plugins where name = jobs.plugin order by uploaded_at desc, digest limit 1)), \
-           $3, old.scheduled_at, $4, old.priority, old.tasks, old.policy, old.grants, old.payload \
+           $3, old.scheduled_at, $4, old.priority, old.tasks, old.policy, old.grants, old.payload, old.requires \
          from intervals as old join jobs on jobs.id = old.job_id \
          where old.id = $5 and jobs.is_deleted = false and (old.is_tracked or $2 <> 'fallback') \
          returning digest is null as lacks_plugin",

@@ -2,8 +2,9 @@
 //! carries them out: none may walk a table that grows with the history.
 
 use super::{
-    SqlStore, backfills, checkpoints, claims, closing, doubt, ends, events, firing, graph, incarnations, keeping, keys,
-    open, outputs, overdue, planning, progress, queue, rates, record, recovery, removal, shares, transitions, warning,
+    SqlStore, backfills, checkpoints, claims, closing, doubt, ends, events, firing, graph, hosts, incarnations,
+    keeping, keys, open, outputs, overdue, planning, progress, queue, rates, record, recovery, removal, shares,
+    transitions, warning,
 };
 
 impl SqlStore {
@@ -22,6 +23,10 @@ impl SqlStore {
         ("claim of plans", planning::CLAIM),
         ("claimed plans", planning::CLAIMED),
         ("life of an incarnation", incarnations::IS_ALIVE),
+        ("heartbeat", incarnations::RENEW),
+        ("next expiry", incarnations::NEXT_EXPIRY),
+        ("hosts", hosts::LISTED),
+        ("living hosts", hosts::LIVING),
         ("begin of an interval", planning::BEGIN),
         ("due jobs", firing::DUE),
         ("next firing", firing::NEXT_AT),

@@ -1,12 +1,13 @@
 //! Starts, heartbeats and ends of hosts.
 
 use super::locks::{self, Subject};
-use super::rows::parsed;
+use super::rows::{maybe_instant, parsed, to_json};
 use super::{Connection, Pool, SqlStore};
 use crate::domain::ids::{IncarnationId, IntervalId};
 use crate::domain::lease::LEASE_FOR;
 use crate::domain::timestamp::Timestamp;
-use crate::store::{Incarnation, Result, StoreError};
+use crate::store::{Incarnation, Renewal, Result, StoreError};
+use sqlx::Row as _;
 
 pub(super) const COUNT_DUPLICATES: &str = "update intervals set duplicates = duplicates + held.running from \
     (select interval_id, cast(sum(running_count) as bigint) as running from segments where owner = $1 \
@@ -26,7 +27,7 @@ pub(super) const FREE_PLANS: &str = "update intervals set owner = null \
 const LIVING_OF: &str = "select id from incarnations where host_id = $1 and ended_at is null order by id";
 
 pub(super) async fn begin(store: &SqlStore, incarnation: &Incarnation) -> Result<()> {
-    let Incarnation { id, host_id, started_at } = incarnation;
+    let Incarnation { id, host_id, started_at, profile } = incarnation;
     let mut tx = store.begin().await?;
     // Of two starts at once the later one ends the earlier one.
     locks::subject(&mut tx, Subject::Host(host_id)).await?;
@@ -38,23 +39,49 @@ pub(super) async fn begin(store: &SqlStore, incarnation: &Incarnation) -> Result
         .bind(host_id)
         .execute(&mut *tx)
         .await?;
-    sqlx::query("insert into incarnations (id, host_id, started_at, expires_at) values ($1, $2, $3, $4)")
-        .bind(id.to_string())
-        .bind(host_id)
-        .bind(started_at.ms())
-        .bind((*started_at + LEASE_FOR).ms())
-        .execute(&mut *tx)
-        .await?;
+    sqlx::query(
+        "insert into incarnations (id, host_id, started_at, expires_at, version, roles, labels, address) \
+         values ($1, $2, $3, $4, $5, $6, $7, $8)",
+    )
+    .bind(id.to_string())
+    .bind(host_id)
+    .bind(started_at.ms())
+    .bind((*started_at + LEASE_FOR).ms())
+    .bind(&profile.version)
+    .bind(profile.roles.to_string())
+    .bind(to_json(&profile.labels))
+    .bind(&profile.address)
+    .execute(&mut *tx)
+    .await?;
     Ok(tx.commit().await?)
 }
 
-pub(super) async fn renew(store: &SqlStore, incarnation: IncarnationId, now: Timestamp) -> Result<()> {
-    let renewed = sqlx::query("update incarnations set expires_at = $1 where id = $2 and ended_at is null")
-        .bind((now + LEASE_FOR).ms())
-        .bind(incarnation.to_string())
-        .execute(&store.writer)
-        .await?;
-    if renewed.rows_affected() == 1 { Ok(()) } else { Err(StoreError::LeaseLost(incarnation)) }
+/// Each host asks for it each second: one statement that touches one row and no index.
+pub(super) const RENEW: &str = concat!(
+    "update incarnations set expires_at = $1 where id = $2 and ended_at is null \
+     returning drain_at is not null as is_draining, ",
+    database_now!(),
+    " as database_now"
+);
+
+pub(super) async fn renew(store: &SqlStore, incarnation: IncarnationId, now: Timestamp) -> Result<Renewal> {
+    let renewed = sqlx::query(RENEW).bind((now + LEASE_FOR).ms()).bind(incarnation.to_string());
+    let row = renewed.fetch_optional(&store.writer).await?.ok_or(StoreError::LeaseLost(incarnation))?;
+    Ok(Renewal { is_draining: row.try_get("is_draining")?, database_now: maybe_instant(&row, "database_now")? })
+}
+
+pub(super) async fn database_now(pool: &Pool) -> Result<Option<Timestamp>> {
+    let row = sqlx::query(concat!("select ", database_now!(), " as database_now")).fetch_one(pool).await?;
+    maybe_instant(&row, "database_now")
+}
+
+pub(super) const NEXT_EXPIRY: &str = "select min(expires_at) from incarnations \
+    where ended_at is null and expires_at >= $1 and id <> $2";
+
+pub(super) async fn next_expiry(pool: &Pool, but: IncarnationId, now: Timestamp) -> Result<Option<Timestamp>> {
+    let next: Option<i64> =
+        sqlx::query_scalar(NEXT_EXPIRY).bind(now.ms()).bind(but.to_string()).fetch_one(pool).await?;
+    Ok(next.map(Timestamp::from_ms))
 }
 
 /// The intervals of which an incarnation holds a segment or the plan.

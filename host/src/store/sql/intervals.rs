@@ -1,6 +1,6 @@
 //! Intervals and their tasks as people see them.
 
-use super::rows::{instant, maybe_instant, maybe_number, maybe_parsed, number, parsed};
+use super::rows::{instant, json, maybe_instant, maybe_number, maybe_parsed, number, parsed};
 use super::{Pool, Row};
 use crate::domain::ids::{IntervalId, JobId, TaskIndex};
 use crate::domain::job::Counts;
@@ -60,6 +60,7 @@ fn read(row: &Row) -> Result<IntervalRecord> {
         },
         duplicates: number(row, "duplicates")?,
         recovery_attempts: number(row, "recovery_attempts")?,
+        requires: json(row, "requires")?,
     })
 }
 

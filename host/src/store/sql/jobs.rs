@@ -20,9 +20,9 @@ pub(super) async fn create(pool: &Pool, job: &Job) -> Result<()> {
     sqlx::query(
         "insert into jobs (id, workspace_id, name, plugin, type, period_ms, anchor_at, cron, timezone, dst_gap, \
          dst_fold, once_at, after_job_id, after_end, enable_recovery, next_scheduled_at, next_fire_at, created_at, \
-         updated_at, tasks, rules, policy, grants, payload) \
+         updated_at, tasks, rules, policy, grants, payload, requires) \
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, \
-         $20, $21, $22, $23, $24)",
+         $20, $21, $22, $23, $24, $25)",
     )
     .bind(job.id.to_string())
     .bind(dialect::text(&spec.workspace_id))
@@ -48,6 +48,7 @@ pub(super) async fn create(pool: &Pool, job: &Job) -> Result<()> {
     .bind(to_json(&spec.work.policy))
     .bind(to_json(&spec.work.grants))
     .bind(&spec.work.payload)
+    .bind(to_json(&spec.work.requires))
     .execute(pool)
     .await?;
     Ok(())
@@ -127,6 +128,7 @@ pub(super) fn work(row: &Row) -> Result<WorkSpec> {
         tasks: maybe_number(row, "tasks")?,
         policy: json(row, "policy")?,
         grants: json(row, "grants")?,
+        requires: json(row, "requires")?,
     })
 }
 

@@ -18,12 +18,15 @@ use std::collections::BTreeMap;
 /// The owner is locked first, so that it does not end meanwhile; what somebody else is about to take is passed by.
 pub(super) const CLAIM: &str = concat!(
     "with holder as materialized (\
-       select id from incarnations where id = $1 and ended_at is null and expires_at >= $2",
+       select id, labels from incarnations \
+         where id = $1 and ended_at is null and expires_at >= $2 and drain_at is null",
     for_key_share!(),
     "), taken as materialized (\
        select id from intervals where state in ('pending', 'running') and state = 'pending' \
        and is_queued = false and owner is null and (plan_at is null or plan_at <= $2) \
-       and exists (select 1 from holder) order by priority desc, fired_at limit $3",
+       and exists (select 1 from holder where requires = '{}' or ",
+    labels_meet!("holder.labels", "intervals.requires"),
+    ") order by priority desc, fired_at limit $3",
     for_no_key_update!(),
     skip_locked!(),
     ") update intervals set owner = $1, plan_at = null where id in (select id from taken) \

@@ -8,17 +8,43 @@ use crate::domain::timestamp::Timestamp;
 use crate::store::{PluginVersion, Result, Uploaded, VersionDeletion};
 use sqlx::Row as _;
 
-pub(super) async fn put(store: &SqlStore, version: &PluginVersion, wasm: &[u8]) -> Result<Uploaded> {
+/// Where the bytes of a component are.
+pub(super) enum Place {
+    /// In the row.
+    Row(Vec<u8>),
+    /// In the object of this name.
+    Object(String),
+}
+
+/// Also answers with the object that was named before, and is not any more.
+pub(super) async fn put(
+    store: &SqlStore,
+    version: &PluginVersion,
+    place: &Place,
+) -> Result<(Uploaded, Option<String>)> {
     let digest = version.digest.to_string();
+    let (wasm, object) = match place {
+        Place::Row(wasm) => (Some(wasm.as_slice()), None),
+        Place::Object(name) => (None, Some(name.as_str())),
+    };
     let mut tx = store.begin().await?;
     locks::subject(&mut tx, Subject::Versions).await?;
+    let replaced: Option<String> = sqlx::query_scalar("select object from components where digest = $1")
+        .bind(&digest)
+        .fetch_optional(&mut *tx)
+        .await?
+        .flatten();
     // Bytes that were damaged are whole again by the next upload.
     sqlx::query(
-        "insert into components (digest, imports, wasm) values ($1, $2, $3) \
-         on conflict (digest) do update set wasm = excluded.wasm where components.wasm <> excluded.wasm",
+        "insert into components (digest, imports, size_bytes, object, wasm) values ($1, $2, $3, $4, $5) \
+         on conflict (digest) do update \
+         set size_bytes = excluded.size_bytes, object = excluded.object, wasm = excluded.wasm \
+         where excluded.object is not null or components.wasm is null or components.wasm <> excluded.wasm",
     )
     .bind(&digest)
     .bind(to_json(&version.imports))
+    .bind(version.size_bytes.cast_signed())
+    .bind(object)
     .bind(wasm)
     .execute(&mut *tx)
     .await?;
@@ -41,12 +67,12 @@ pub(super) async fn put(store: &SqlStore, version: &PluginVersion, wasm: &[u8]) 
     .await?;
     upgrade::restart(&mut tx, version).await?;
     tx.commit().await?;
-    Ok(if known { Uploaded::Again } else { Uploaded::New })
+    Ok((if known { Uploaded::Again } else { Uploaded::New }, replaced))
 }
 
 pub(super) async fn current(pool: &Pool) -> Result<Vec<PluginVersion>> {
     let rows = sqlx::query(
-        "select p.name, p.digest, p.uploaded_at, c.imports, cast(octet_length(c.wasm) as bigint) as size_bytes \
+        "select p.name, p.digest, p.uploaded_at, c.imports, c.size_bytes \
          from plugins p join components c on c.digest = p.digest \
          where p.uploaded_at = (select max(uploaded_at) from plugins where name = p.name) order by p.name",
     );
@@ -55,19 +81,24 @@ pub(super) async fn current(pool: &Pool) -> Result<Vec<PluginVersion>> {
 
 pub(super) async fn versions(pool: &Pool, name: &str) -> Result<Vec<PluginVersion>> {
     let rows = sqlx::query(
-        "select p.name, p.digest, p.uploaded_at, c.imports, cast(octet_length(c.wasm) as bigint) as size_bytes \
+        "select p.name, p.digest, p.uploaded_at, c.imports, c.size_bytes \
          from plugins p join components c on c.digest = p.digest where p.name = $1 \
          order by p.uploaded_at desc, p.digest",
     );
     rows.bind(name).fetch_all(pool).await?.iter().map(version).collect()
 }
 
-pub(super) async fn component(pool: &Pool, digest: &Digest) -> Result<Option<Vec<u8>>> {
-    let wasm = sqlx::query_scalar("select wasm from components where digest = $1").bind(digest.to_string());
-    Ok(wasm.fetch_optional(pool).await?)
+pub(super) async fn place(pool: &Pool, digest: &Digest) -> Result<Option<Place>> {
+    let row = sqlx::query("select object, wasm from components where digest = $1").bind(digest.to_string());
+    let Some(row) = row.fetch_optional(pool).await? else { return Ok(None) };
+    Ok(Some(match row.try_get("object")? {
+        Some(name) => Place::Object(name),
+        None => Place::Row(row.try_get("wasm")?),
+    }))
 }
 
-pub(super) async fn delete(store: &SqlStore, name: &str, digest: &Digest) -> Result<VersionDeletion> {
+/// Also answers with the object that was named.
+pub(super) async fn delete(store: &SqlStore, name: &str, digest: &Digest) -> Result<(VersionDeletion, Option<String>)> {
     let digest = digest.to_string();
     let mut tx = store.begin().await?;
     locks::subject(&mut tx, Subject::Versions).await?;
@@ -78,19 +109,22 @@ pub(super) async fn delete(store: &SqlStore, name: &str, digest: &Digest) -> Res
          where i.state in ('pending', 'running') and i.digest = $1 and j.plugin = $2 limit 1",
     );
     if let Some(row) = pinned.bind(&digest).bind(name).fetch_optional(&mut *tx).await? {
-        return Ok(VersionDeletion::Pinned(parsed(&row, "id")?));
+        return Ok((VersionDeletion::Pinned(parsed(&row, "id")?), None));
     }
     let deleted = sqlx::query("delete from plugins where name = $1 and digest = $2")
         .bind(name)
         .bind(&digest)
         .execute(&mut *tx)
         .await?;
-    sqlx::query("delete from components where digest = $1 and digest not in (select digest from plugins)")
-        .bind(&digest)
-        .execute(&mut *tx)
-        .await?;
+    let object: Option<Option<String>> = sqlx::query_scalar(
+        "delete from components where digest = $1 and digest not in (select digest from plugins) returning object",
+    )
+    .bind(&digest)
+    .fetch_optional(&mut *tx)
+    .await?;
     tx.commit().await?;
-    Ok(if deleted.rows_affected() == 1 { VersionDeletion::Deleted } else { VersionDeletion::Unknown })
+    let was_there = deleted.rows_affected() == 1;
+    Ok((if was_there { VersionDeletion::Deleted } else { VersionDeletion::Unknown }, object.flatten()))
 }
 
 /// Walks the versions, which are few, and asks for each whether an interval is pinned to it.
@@ -101,27 +135,29 @@ pub(super) const REMOVE_UNUSED: &str = "delete from plugins where (name, digest)
       and not exists (select 1 from intervals where intervals.digest = superseded.digest) limit $2) \
     returning name, digest";
 
+/// Also answers with the objects that were named.
 pub(super) async fn remove_unused(
     store: &SqlStore,
     superseded_before: Timestamp,
     limit: u32,
-) -> Result<Vec<(String, Digest)>> {
+) -> Result<(Vec<(String, Digest)>, Vec<String>)> {
     let mut tx = store.begin().await?;
     locks::subject(&mut tx, Subject::Versions).await?;
     let rows =
         sqlx::query(REMOVE_UNUSED).bind(superseded_before.ms()).bind(i64::from(limit)).fetch_all(&mut *tx).await?;
     let removed =
         rows.iter().map(|row| Ok((row.try_get("name")?, parsed(row, "digest")?))).collect::<Result<Vec<_>>>()?;
-    sqlx::query(
+    let objects: Vec<Option<String>> = sqlx::query_scalar(
         "delete from components where digest in (select digest from components \
          where digest not in (select digest from plugins) and not exists (select 1 from intervals \
-           where intervals.digest = components.digest and state in ('pending', 'running')) limit $1)",
+           where intervals.digest = components.digest and state in ('pending', 'running')) limit $1) \
+         returning object",
     )
     .bind(i64::from(limit))
-    .execute(&mut *tx)
+    .fetch_all(&mut *tx)
     .await?;
     tx.commit().await?;
-    Ok(removed)
+    Ok((removed, objects.into_iter().flatten().collect()))
 }
 
 fn version(row: &Row) -> Result<PluginVersion> {

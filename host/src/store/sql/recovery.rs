@@ -8,7 +8,7 @@ use crate::domain::interval::IntervalEvent;
 use crate::domain::recovery::{Casualty, Interrupted, Standing, take_over};
 use crate::domain::task::FailureKind;
 use crate::domain::timestamp::Timestamp;
-use crate::store::{IncompleteJob, InterruptedInterval, NewInterval, Result, Resumed};
+use crate::store::{IncompleteJob, InterruptedInterval, NewInterval, Result, Resumed, Takeover};
 use sqlx::Row as _;
 use std::collections::BTreeMap;
 
@@ -39,8 +39,8 @@ pub(super) const INTERRUPTED: &str = "with dead as (\
       select interval_id from segments where owner is not null and owner in (select id from dead))) \
     group by intervals.id order by fired_at";
 
-pub(super) async fn interrupted(pool: &Pool, now: Timestamp) -> Result<Vec<InterruptedInterval>> {
-    let rows = sqlx::query(INTERRUPTED).bind(now.ms()).fetch_all(pool).await?;
+pub(super) async fn interrupted(pool: &Pool, expired_before: Timestamp) -> Result<Vec<InterruptedInterval>> {
+    let rows = sqlx::query(INTERRUPTED).bind(expired_before.ms()).fetch_all(pool).await?;
     Ok(readable(&rows, "interval", interrupted_interval))
 }
 
@@ -63,13 +63,12 @@ fn interrupted_interval(row: &Row) -> Result<InterruptedInterval> {
 pub(super) async fn resume(
     store: &SqlStore,
     interval: IntervalId,
-    fruitless: u32,
-    attempts_max: u32,
+    takeover: Takeover,
     now: Timestamp,
 ) -> Result<Resumed> {
     let id = interval.to_string();
     let mut tx = store.begin().await?;
-    bury(&mut tx, interval, now).await?;
+    bury(&mut tx, interval, takeover.expired_before, now).await?;
     locks::jobs_of(&mut tx, &[interval]).await?;
     locks::intervals(&mut tx, &[interval]).await?;
     let held = sqlx::query(concat!(
@@ -89,7 +88,7 @@ pub(super) async fn resume(
         return Ok(resumed);
     }
     for row in &held {
-        take_segment(&mut tx, interval, row, attempts_max, &mut resumed).await?;
+        take_segment(&mut tx, interval, row, takeover.attempts_max, &mut resumed).await?;
     }
     // A poison task that was found is a step forward: the next recovery must not count as one that followed nothing.
     sqlx::query(
@@ -98,7 +97,7 @@ pub(super) async fn resume(
            (select cast(coalesce(sum(done_count + failed_count), 0) as bigint) from segments where interval_id = $3) - $4 \
          where id = $3",
     )
-    .bind(i64::from(fruitless))
+    .bind(i64::from(takeover.fruitless))
     .bind(i64::try_from(resumed.duplicates).unwrap_or(i64::MAX))
     .bind(&id)
     .bind(i64::try_from(resumed.poisoned.len()).unwrap_or(i64::MAX))
@@ -114,17 +113,23 @@ pub(super) async fn resume(
 }
 
 /// Ends the incarnations that are taken over for good: one that comes back late cannot renew its lease.
-async fn bury(connection: &mut Connection, interval: IntervalId, now: Timestamp) -> Result<()> {
+async fn bury(
+    connection: &mut Connection,
+    interval: IntervalId,
+    expired_before: Timestamp,
+    now: Timestamp,
+) -> Result<()> {
     sqlx::query(concat!(
         "with dead as materialized (\
            select id from incarnations where ended_at is null and expires_at < $1 and id in (\
              select owner from segments where interval_id = $2 and owner is not null \
              union all select owner from intervals where id = $2 and owner is not null) order by id",
         for_update!(),
-        ") update incarnations set ended_at = $1 where id in (select id from dead)"
+        ") update incarnations set ended_at = $3 where id in (select id from dead)"
     ))
-    .bind(now.ms())
+    .bind(expired_before.ms())
     .bind(interval.to_string())
+    .bind(now.ms())
     .execute(connection)
     .await?;
     Ok(())

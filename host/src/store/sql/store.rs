@@ -1,21 +1,24 @@
 //! The verbs, each by the module that carries it out.
 
 use super::{
-    SqlStore, backfills, checkpoints, claims, doubt, edit, events, firing, graph, hints, incarnations, intervals, jobs,
-    keeping, keys, open, operations, outputs, overdue, planning, plugins, progress, rates, record, recovery, removal,
-    reopen, shares, space,
+    SqlStore, backfills, checkpoints, claims, components, doubt, edit, events, firing, graph, hints, hosts,
+    incarnations, intervals, jobs, keeping, keys, open, operations, outputs, overdue, planning, plugins, progress,
+    rates, record, recovery, removal, reopen, shares, space,
 };
 use crate::domain::backfill::{Backfill, History};
 use crate::domain::digest::Digest;
 use crate::domain::hint::Hint;
+use crate::domain::host::HostProfile;
 use crate::domain::ids::{BackfillId, IncarnationId, IntervalId, JobId, SegmentId, TaskIndex};
 use crate::domain::job::Job;
 use crate::domain::key_quota::KeyUsage;
+use crate::domain::presence::Presence;
 use crate::domain::rate::{RateAsk, RateGrant};
 use crate::domain::shares::LaneShares;
 use crate::domain::stage_graph::StageGraph;
 use crate::domain::task::Failure;
 use crate::domain::timestamp::Timestamp;
+use crate::store::hosts::*;
 use crate::store::keeping::*;
 use crate::store::kept::*;
 use crate::store::operations::*;
@@ -24,22 +27,70 @@ use crate::store::{Result, Store};
 use async_trait::async_trait;
 use std::collections::BTreeMap;
 
-#[async_trait]
-impl Store for SqlStore {
+/// Makes the store of its verbs, each under the watch of its database.
+macro_rules! verbs {
+    ($(async fn $verb:ident(&$store:ident $(, $name:ident: $type:ty)* $(,)?) -> $answer:ty $body:block)*) => {
+        #[async_trait]
+        impl Store for SqlStore {
+            async fn presence(&self) -> Result<Presence> {
+                self.seen().await
+            }
+
+            // These ask the plugin store, too, whose time is none of the database's: what they ask of that is watched.
+            async fn put_plugin(&self, version: &PluginVersion, wasm: &[u8]) -> Result<Uploaded> {
+                components::put(self, version, wasm).await
+            }
+
+            async fn component(&self, digest: &Digest) -> Result<Option<Vec<u8>>> {
+                components::get(self, digest).await
+            }
+
+            async fn delete_plugin_version(&self, name: &str, digest: &Digest) -> Result<VersionDeletion> {
+                components::delete(self, name, digest).await
+            }
+
+            async fn remove_unused_versions(&self, superseded_before: Timestamp, limit: u32) -> Result<Vec<(String, Digest)>> {
+                components::remove_unused(self, superseded_before, limit).await
+            }
+
+            $(async fn $verb(&$store $(, $name: $type)*) -> $answer {
+                $store.watched(stringify!($verb), async move { $body }).await
+            })*
+        }
+    };
+}
+
+verbs! {
     async fn begin_incarnation(&self, incarnation: &Incarnation) -> Result<()> {
         self.write(|| incarnations::begin(self, incarnation)).await
     }
 
-    async fn renew_incarnation(&self, incarnation: IncarnationId, now: Timestamp) -> Result<()> {
+    async fn renew_incarnation(&self, incarnation: IncarnationId, now: Timestamp) -> Result<Renewal> {
         self.write(|| incarnations::renew(self, incarnation, now)).await
+    }
+
+    async fn database_now(&self) -> Result<Option<Timestamp>> {
+        incarnations::database_now(&self.reader).await
+    }
+
+    async fn next_expiry(&self, but: IncarnationId, now: Timestamp) -> Result<Option<Timestamp>> {
+        incarnations::next_expiry(&self.reader, but, now).await
+    }
+
+    async fn hosts(&self, since: Timestamp) -> Result<Vec<HostRecord>> {
+        hosts::all(&self.reader, since).await
+    }
+
+    async fn living_hosts(&self, now: Timestamp) -> Result<Vec<HostProfile>> {
+        hosts::living(&self.reader, now).await
+    }
+
+    async fn drain_host(&self, host_id: &str, now: Timestamp) -> Result<Drained> {
+        self.write(|| hosts::drain(self, host_id, now)).await
     }
 
     async fn end_incarnation(&self, incarnation: IncarnationId, now: Timestamp) -> Result<()> {
         self.write(|| incarnations::end(self, incarnation, now)).await
-    }
-
-    async fn put_plugin(&self, version: &PluginVersion, wasm: &[u8]) -> Result<Uploaded> {
-        self.write(|| plugins::put(self, version, wasm)).await
     }
 
     async fn plugins(&self) -> Result<Vec<PluginVersion>> {
@@ -48,14 +99,6 @@ impl Store for SqlStore {
 
     async fn plugin_versions(&self, name: &str) -> Result<Vec<PluginVersion>> {
         plugins::versions(&self.reader, name).await
-    }
-
-    async fn component(&self, digest: &Digest) -> Result<Option<Vec<u8>>> {
-        plugins::component(&self.reader, digest).await
-    }
-
-    async fn delete_plugin_version(&self, name: &str, digest: &Digest) -> Result<VersionDeletion> {
-        self.write(|| plugins::delete(self, name, digest)).await
     }
 
     async fn create_job(&self, job: &Job) -> Result<()> {
@@ -179,8 +222,14 @@ impl Store for SqlStore {
         graph::stalled(&self.reader).await
     }
 
-    async fn claimable_intervals(&self, now: Timestamp, except: &[IntervalId], limit: u32) -> Result<Vec<IntervalId>> {
-        claims::claimable(&self.reader, now, except, limit).await
+    async fn claimable_intervals(
+        &self,
+        owner: IncarnationId,
+        now: Timestamp,
+        except: &[IntervalId],
+        limit: u32,
+    ) -> Result<Vec<IntervalId>> {
+        claims::claimable(&self.reader, owner, now, except, limit).await
     }
 
     async fn next_wake_at(&self) -> Result<Option<Timestamp>> {
@@ -244,12 +293,12 @@ impl Store for SqlStore {
         recovery::incomplete_jobs(&self.reader).await
     }
 
-    async fn interrupted_intervals(&self, now: Timestamp) -> Result<Vec<InterruptedInterval>> {
-        recovery::interrupted(&self.reader, now).await
+    async fn interrupted_intervals(&self, expired_before: Timestamp) -> Result<Vec<InterruptedInterval>> {
+        recovery::interrupted(&self.reader, expired_before).await
     }
 
-    async fn resume(&self, interval: IntervalId, fruitless: u32, attempts_max: u32, now: Timestamp) -> Result<Resumed> {
-        self.write(|| recovery::resume(self, interval, fruitless, attempts_max, now)).await
+    async fn resume(&self, interval: IntervalId, takeover: Takeover, now: Timestamp) -> Result<Resumed> {
+        self.write(|| recovery::resume(self, interval, takeover, now)).await
     }
 
     async fn abandon(
@@ -327,10 +376,6 @@ impl Store for SqlStore {
 
     async fn remove_deleted_job(&self, job: JobId) -> Result<bool> {
         self.write(|| removal::deleted_job(self, job)).await
-    }
-
-    async fn remove_unused_versions(&self, superseded_before: Timestamp, limit: u32) -> Result<Vec<(String, Digest)>> {
-        self.write(|| plugins::remove_unused(self, superseded_before, limit)).await
     }
 
     async fn remove_dead_incarnations(&self, dead_before: Timestamp) -> Result<u64> {

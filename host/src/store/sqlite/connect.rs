@@ -2,8 +2,10 @@
 
 use super::{SqliteStore, migrations, space};
 use crate::store::{Result, StoreError};
+use sqlx::ConnectOptions as _;
 use sqlx::sqlite::{
-    SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+    SqliteAutoVacuum, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteSynchronous,
 };
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::ErrorKind;
@@ -18,7 +20,7 @@ const READERS: u32 = 4;
 const CACHE: &str = "-65536";
 
 /// An exclusive lock on the file `DATABASE.lock`; the operating system frees it when the process ends, however it ends.
-pub(super) struct FileLock {
+pub(in crate::store) struct FileLock {
     _file: File,
 }
 
@@ -26,13 +28,11 @@ impl SqliteStore {
     /// Opens the database and brings its schema to this version. `InUse` where another host has it open.
     pub async fn open(path: &Path) -> Result<Self> {
         let (options, lock) = prepare(path)?;
-        // Counts when the file is made; one that was made without it keeps its free pages for what comes. Asked for by a
-        // connection that only reads it would be refused.
-        let writing = options.clone().auto_vacuum(SqliteAutoVacuum::Incremental).pragma("cache_size", CACHE);
+        let writing = writing(&options);
         migrations::apply(&writing).await?;
         let writer = pool(1, writing).await?;
         let reader = pool(READERS, options.read_only(true)).await?;
-        Ok(Self { writer, reader, _lock: lock })
+        Ok(Self { writer, reader, objects: None, _lock: lock })
     }
 
     /// Undoes the migration applied last, and answers with its name; none where there is nothing to undo.
@@ -40,6 +40,20 @@ impl SqliteStore {
         let (options, _lock) = prepare(path)?;
         migrations::revert(&options).await
     }
+}
+
+/// Opens the database with one connection, and brings its schema to this version, for what is no host.
+pub(in crate::store) async fn open_alone(path: &Path) -> Result<(SqliteConnection, FileLock)> {
+    let (options, lock) = prepare(path)?;
+    let writing = writing(&options);
+    migrations::apply(&writing).await?;
+    Ok((writing.connect().await?, lock))
+}
+
+/// What whoever writes adds to it. `auto_vacuum` counts when the file is made; one that was made without it keeps its free
+/// pages for what comes. Asked for by a connection that only reads it would be refused.
+fn writing(options: &SqliteConnectOptions) -> SqliteConnectOptions {
+    options.clone().auto_vacuum(SqliteAutoVacuum::Incremental).pragma("cache_size", CACHE)
 }
 
 /// Locks the file, and tells how it is opened.

@@ -56,6 +56,26 @@ macro_rules! json_number {
     };
 }
 
+/// Whether labels, a JSON object of texts, hold all members of another.
+macro_rules! labels_meet {
+    ($labels:literal, $requires:literal) => {
+        concat!(
+            "not exists (select key, value from json_each(",
+            $requires,
+            ") except select key, value from json_each(",
+            $labels,
+            "))"
+        )
+    };
+}
+
+/// What the database's own clock shows: this one has none but the machine's.
+macro_rules! database_now {
+    () => {
+        "null"
+    };
+}
+
 /// The larger of two values.
 macro_rules! larger {
     () => {

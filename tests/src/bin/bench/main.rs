@@ -1,7 +1,10 @@
 //! The figures that the project claims, measured in one run and printed as ratios: machines are noisy.
 #![expect(clippy::print_stdout, reason = "it is what a benchmark is for")]
 
+mod commits;
+mod heartbeat;
 mod history;
+mod hosts;
 mod recovery;
 mod rounds;
 mod schedule;
@@ -15,7 +18,7 @@ use tokio::runtime::Handle;
 /// How often each throughput is measured; the median counts.
 const ROUNDS: usize = 3;
 
-const NAMES: [&str; 5] = ["throughput", "size", "recovery", "history", "schedule"];
+const NAMES: [&str; 8] = ["throughput", "hosts", "commits", "size", "recovery", "history", "schedule", "heartbeat"];
 
 fn main() -> Result<()> {
     let only = std::env::args().nth(1);
@@ -28,6 +31,12 @@ fn main() -> Result<()> {
     if is_wanted("throughput") {
         host.block_on(throughput::measure(guests.handle(), ROUNDS))?;
     }
+    if is_wanted("hosts") {
+        host.block_on(hosts::measure(guests.handle(), ROUNDS))?;
+    }
+    if is_wanted("commits") {
+        host.block_on(commits::measure(guests.handle()))?;
+    }
     if is_wanted("size") {
         host.block_on(size::measure(guests.handle()))?;
     }
@@ -39,6 +48,9 @@ fn main() -> Result<()> {
     }
     if is_wanted("schedule") {
         host.block_on(schedule::measure(guests.handle()))?;
+    }
+    if is_wanted("heartbeat") {
+        host.block_on(heartbeat::measure())?;
     }
     guests.shutdown_background();
     Ok(())

@@ -4,6 +4,7 @@ use crate::median;
 use crate::workshop::{Workshop, work};
 use anyhow::{Context, Result};
 use latchwork::clock::{Clock, SystemClock};
+use latchwork::domain::host::HostProfile;
 use latchwork::domain::ids::{IncarnationId, IntervalId, TaskIndex};
 use latchwork::domain::job::{Access, DirectoryGrant, Grants, WorkSpec};
 use latchwork::domain::plan::Plan;
@@ -54,7 +55,14 @@ async fn first_task_after(guests: &tokio::runtime::Handle, tasks: u32, completed
 /// Does what a host would have done before it was killed: plans, claims, records, and leaves eight tasks in flight.
 async fn crash_midway(store: &dyn Store, interval: IntervalId, tasks: u32, completed: u32) -> Result<()> {
     let (owner, now) = (IncarnationId::generate(), SystemClock.now());
-    store.begin_incarnation(&Incarnation { id: owner, host_id: "bench".to_owned(), started_at: now }).await?;
+    store
+        .begin_incarnation(&Incarnation {
+            id: owner,
+            host_id: "bench".to_owned(),
+            started_at: now,
+            profile: HostProfile::default(),
+        })
+        .await?;
     store.claim_pending(owner, now, 1).await?;
     let plan = Plan::new(Vec::new(), tasks)?;
     let made = MadePlan { interval, plan, record: PlanRecord::default(), lanes: 8, segments_max: u32::MAX };

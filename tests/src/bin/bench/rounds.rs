@@ -4,6 +4,7 @@ use crate::workshop::{Workshop, work};
 use anyhow::{Context, Result};
 use latchwork::clock::{Clock, SystemClock};
 use latchwork::domain::firing::{Run, Verdict};
+use latchwork::domain::host::HostProfile;
 use latchwork::domain::ids::{IncarnationId, IntervalId, JobId};
 use latchwork::domain::interval::{Firing, Origin};
 use latchwork::domain::job::{DEFAULT_WORKSPACE, Job, JobSpec, NextFiring};
@@ -12,7 +13,7 @@ use latchwork::domain::rules::{JobRules, Retention};
 use latchwork::domain::schedule::{Period, Schedule};
 use latchwork::domain::timestamp::Timestamp;
 use latchwork::domain::worklist::{Settlement, Worklist};
-use latchwork::store::{Batch, FiringDecision, Incarnation, MadePlan, PlanRecord, Store};
+use latchwork::store::{Batch, FiringDecision, Incarnation, MadePlan, PlanRecord, Store, Takeover};
 use sqlx::Connection as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -84,14 +85,20 @@ impl Rounds {
     /// The host starts again.
     pub(crate) async fn restart(&mut self) -> Result<()> {
         self.owner = IncarnationId::generate();
-        let incarnation = Incarnation { id: self.owner, host_id: HOST.to_owned(), started_at: self.now };
+        let incarnation = Incarnation {
+            id: self.owner,
+            host_id: HOST.to_owned(),
+            started_at: self.now,
+            profile: HostProfile::default(),
+        };
         Ok(self.store.begin_incarnation(&incarnation).await?)
     }
 
     /// Moves the time on to the next round.
     pub(crate) async fn next(&mut self) -> Result<()> {
         self.now = self.now + PERIOD;
-        Ok(self.store.renew_incarnation(self.owner, self.now).await?)
+        self.store.renew_incarnation(self.owner, self.now).await?;
+        Ok(())
     }
 
     /// Finds what is due and fires it.
@@ -129,7 +136,7 @@ impl Rounds {
             });
         }
         let planned = self.store.record_plans(self.owner, &plans, self.now).await?;
-        self.store.claimable_intervals(self.now, &[], self.jobs).await?;
+        self.store.claimable_intervals(self.owner, self.now, &[], self.jobs).await?;
         self.store.next_wake_at().await?;
         let mut held = Vec::new();
         for (interval, planned) in intervals.into_iter().zip(planned) {
@@ -170,14 +177,15 @@ impl Rounds {
         let interrupted = self.store.interrupted_intervals(self.now).await?;
         assert_eq!(interrupted.len(), self.jobs as usize);
         for interval in interrupted {
-            self.store.resume(interval.id, 1, 3, self.now).await?;
+            let takeover = Takeover { fruitless: 1, attempts_max: 3, expired_before: self.now };
+            self.store.resume(interval.id, takeover, self.now).await?;
         }
         Ok(())
     }
 
     /// Ends what recovery has freed.
     pub(crate) async fn clear(&self) -> Result<()> {
-        for interval in self.store.claimable_intervals(self.now, &[], self.jobs).await? {
+        for interval in self.store.claimable_intervals(self.owner, self.now, &[], self.jobs).await? {
             self.store.abandon(interval, "it was for the recovery alone", None, self.now).await?;
         }
         Ok(())

@@ -5,6 +5,7 @@ use crate::workshop::{Workshop, work};
 use anyhow::Result;
 use async_trait::async_trait;
 use latchwork::clock::{Clock, SystemClock};
+use latchwork::domain::host::HostProfile;
 use latchwork::domain::ids::{IncarnationId, IntervalId, JobId, TaskIndex};
 use latchwork::domain::job::Policy;
 use latchwork::domain::key_quota::KeyUsage;
@@ -55,7 +56,14 @@ async fn database_commits(guests: &tokio::runtime::Handle) -> Result<f64> {
     let store = workshop.open().await?;
     let id = IncarnationId::generate();
     let started_at = SystemClock.now();
-    store.begin_incarnation(&Incarnation { id, host_id: "bench".to_owned(), started_at }).await?;
+    store
+        .begin_incarnation(&Incarnation {
+            id,
+            host_id: "bench".to_owned(),
+            started_at,
+            profile: HostProfile::default(),
+        })
+        .await?;
     // On a worker thread, where the engine commits, too; and each time with another value, since SQLite writes nothing
     // for a row that stays as it is.
     let took = guests.spawn(async move {
@@ -68,7 +76,7 @@ async fn database_commits(guests: &tokio::runtime::Handle) -> Result<f64> {
     Ok(f64::from(COMMITS) / took.await??.as_secs_f64())
 }
 
-async fn durable_tasks(guests: &tokio::runtime::Handle, lanes: u32, tasks: u32) -> Result<f64> {
+pub(crate) async fn durable_tasks(guests: &tokio::runtime::Handle, lanes: u32, tasks: u32) -> Result<f64> {
     let workshop = Workshop::new(guests)?;
     let store = workshop.open().await?;
     workshop.upload(&store, "noop").await?;

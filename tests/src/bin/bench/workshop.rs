@@ -1,19 +1,22 @@
-//! A host without its API, in this process, on a database file of its own.
+//! A host without its API, in this process, on a database of its own or beside others.
 
 use anyhow::{Context, Result};
 use latchwork::clock::{Clock, SystemClock};
 use latchwork::domain::digest::Digest;
+use latchwork::domain::host::HostProfile;
 use latchwork::domain::ids::{IncarnationId, IntervalId, JobId};
 use latchwork::domain::interval::{Firing, Origin};
 use latchwork::domain::job::{DEFAULT_WORKSPACE, Grants, Job, JobSpec, Policy, WorkSpec};
+use latchwork::domain::labels::Labels;
 use latchwork::domain::rules::{JobRules, Retention};
 use latchwork::domain::schedule::Schedule;
 use latchwork::engine::{Engine, EngineParts};
 use latchwork::recovery_settings::RecoverySettings;
 use latchwork::sandbox::{AllowedDirectories, PluginSource, Sandbox};
 use latchwork::status::HostStatus;
-use latchwork::store::{IntervalRecord, NewInterval, PluginVersion, SqliteStore, Store};
+use latchwork::store::{IntervalRecord, NewInterval, PluginVersion, PostgresStore, SqliteStore, Store};
 use latchwork::wakeup::Wakeups;
+use latchwork_tests::PostgresDatabase;
 use sqlx::ConnectOptions as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use std::path::PathBuf;
@@ -21,14 +24,18 @@ use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// The host's identity, the same at every start.
-const HOST: &str = "bench";
+/// The connections of a host to PostgreSQL, as they are by default.
+const CONNECTIONS_MAX: u32 = 10;
 
 /// How often the end of an interval is looked for.
 const GLANCE: Duration = Duration::from_millis(20);
 
 pub(crate) struct Workshop {
     files: TempDir,
+    /// The host's identity, the same at every start.
+    host_id: String,
+    /// The PostgreSQL database that it is on; a file of its own where there is none.
+    database_url: Option<String>,
     pub(crate) sandbox: Arc<Sandbox>,
     pub(crate) allowed: AllowedDirectories,
     wakeups: Wakeups,
@@ -43,6 +50,8 @@ impl Workshop {
         ]);
         Ok(Self {
             files,
+            host_id: "bench".to_owned(),
+            database_url: None,
             sandbox: Arc::new(Sandbox::new(latchwork_tests::compiler())?),
             allowed,
             wakeups: Wakeups::default(),
@@ -50,12 +59,20 @@ impl Workshop {
         })
     }
 
+    /// One of the hosts on a PostgreSQL database.
+    pub(crate) fn on(database: &PostgresDatabase, host_id: String, guests: &tokio::runtime::Handle) -> Result<Self> {
+        Ok(Self { host_id, database_url: Some(database.url()), ..Self::new(guests)? })
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.files.path().join(name)
     }
 
     pub(crate) async fn open(&self) -> Result<Arc<dyn Store>> {
-        Ok(Arc::new(SqliteStore::open(&self.path("bench.db")).await?))
+        Ok(match &self.database_url {
+            None => Arc::new(SqliteStore::open(&self.path("bench.db")).await?),
+            Some(url) => Arc::new(PostgresStore::open(url, CONNECTIONS_MAX).await?),
+        })
     }
 
     /// The rows of the file, past the store.
@@ -74,7 +91,8 @@ impl Workshop {
             store: Arc::clone(store),
             plugins,
             clock: Arc::new(SystemClock),
-            status: Arc::new(HostStatus::new(HOST.to_owned(), IncarnationId::generate())),
+            status: Arc::new(HostStatus::new(self.host_id.clone(), IncarnationId::generate())),
+            profile: HostProfile::default(),
             wakeups: self.wakeups.clone(),
             allowed: self.allowed.clone(),
             recovery: RecoverySettings {
@@ -145,5 +163,6 @@ pub(crate) fn work(tasks: u32, max_parallel: u32, payload: &str) -> WorkSpec {
         tasks: Some(tasks),
         policy: Policy { max_parallel, ..Policy::default() },
         grants: Grants::default(),
+        requires: Labels::default(),
     }
 }
