@@ -67,9 +67,10 @@ impl Trust {
         if self.holds(at) && at.uptime >= self.judges_from { at.now } else { Timestamp::MIN }
     }
 
-    /// When it judges by leases again; at once where it does.
+    /// When it judges by leases again, at the earliest; at once where it does.
     pub fn judges_at(self, at: Reading) -> Timestamp {
-        at.now + self.judges_from.saturating_sub(at.uptime)
+        let wait = if self.holds(at) { self.judges_from.saturating_sub(at.uptime) } else { LEASE_FOR };
+        at.now + wait
     }
 }
 
@@ -112,6 +113,7 @@ mod tests {
     fn who_was_cut_off_judges_nobody_before_it_has_renewed_and_given_others_the_time_to() {
         let lapsed = renewed_until(10);
         assert_eq!(lapsed.expired_before(after(13_000)), Timestamp::MIN, "its own lease comes first");
+        assert_eq!(lapsed.judges_at(after(13_000)), after(17_000).now);
         let back = lapsed.renewed(after(60_000));
         assert_eq!(back.expired_before(after(60_001)), Timestamp::MIN);
         assert_eq!(back.judges_at(after(60_001)), after(64_000).now);

@@ -32,16 +32,8 @@ impl Tick for Recovery {
     const NAME: &'static str = "recovery";
 
     async fn tick(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
-        if !self.trust.holds() {
-            // Its own lease first: a host that slept, or waited for its disk, must not take itself for dead.
-            let asked_at = self.trust.reading();
-            match self.store.renew_incarnation(self.status.incarnation, asked_at.now).await {
-                // Another host has taken over; the heartbeat stops this one.
-                Err(StoreError::LeaseLost(_)) => return Ok(None),
-                renewed => drop(renewed?),
-            }
-            self.trust.renew(asked_at);
-        }
+        // A host that slept, or waited for its disk, takes nobody for dead by a lease, least of all itself. Renewing its own
+        // is the heartbeat's alone: of two that ask at once, the earlier one could be carried out last and shorten it.
         self.recover_all(now).await?;
         let judges_at = self.trust.judges_at();
         if judges_at > now {

@@ -27,11 +27,6 @@ impl SharedTrust {
         !self.dethroned.is_cancelled() && self.trust().holds(self.clock.reading())
     }
 
-    /// What the clocks show, to be read before a renewal is asked for.
-    pub(super) fn reading(&self) -> Reading {
-        self.clock.reading()
-    }
-
     /// Notes a renewal.
     pub(super) fn renew(&self, asked_at: Reading) {
         let mut trust = self.trust();
