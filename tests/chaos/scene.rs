@@ -125,10 +125,7 @@ impl Scene {
     }
 
     fn wait_for_complaint(&mut self, host: usize) {
-        let stand = |scene: &Self| scene.stands[host].host().complaint();
-        self.wait_but_for(Some(host), "a host to notice", |scene| {
-            stand(scene).is_some_and(|reason| !reason.is_empty())
-        });
+        self.wait_for("a host to notice", |scene| scene.stands[host].host().complaint().is_some());
     }
 
     /// Waits until something has happened; hosts that have ended are started meanwhile, as their supervisor would.
