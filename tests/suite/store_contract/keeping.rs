@@ -165,7 +165,7 @@ async fn a_dead_incarnation_stays_as_long_as_it_holds_something() {
     assert_eq!(world.claim(holder, interval, START, 1).await, [0]);
     assert_eq!(world.remove_dead_incarnations(at(100)).await.unwrap(), 1);
     assert!(super::is_lease_lost(world.renew_incarnation(idle, at(100)).await));
-    world.renew_incarnation(living, at(501)).await.unwrap();
+    world.renew_incarnation(living, at(509)).await.unwrap();
     world.resume(interval, 1, 3, at(500)).await.unwrap();
     assert_eq!(world.remove_dead_incarnations(at(510)).await.unwrap(), 1, "the one that was taken over");
 }

@@ -35,9 +35,10 @@ impl PostgresStore {
     /// `Away` where no server that the URL names takes writes just now.
     pub async fn open(url: &str, connections_max: u32) -> Result<Self> {
         let servers = Servers::of(url)?;
-        let options = servers.reach().await?.clone();
+        let first = servers.reach().await?;
+        let (number, options) = (first.number, first.options.clone());
         migrations::apply(&options).await.map_err(away_or_not)?;
-        let watch = Arc::new(Watch::new(servers));
+        let watch = Arc::new(Watch::new(servers, number));
         let (lender, taker) = (Arc::clone(&watch), Arc::clone(&watch));
         let pool = PgPoolOptions::new()
             .max_connections(connections_max)
@@ -68,7 +69,7 @@ impl PostgresStore {
 
     /// Undoes the migration applied last, and answers with its name; none where there is nothing to undo.
     pub async fn revert(url: &str) -> Result<Option<String>> {
-        migrations::revert(Servers::of(url)?.reach().await?).await
+        migrations::revert(Servers::of(url)?.reach().await?.options).await
     }
 
     /// Closes all connections.

@@ -10,6 +10,8 @@ pub(super) enum Fault {
     Conflict,
     /// The server, or the way to it, is away or on its way back: it is tried again until it is there.
     Away,
+    /// The server has no room for another connection; it may serve those that it has.
+    Full,
     /// The server is there and lacks something, such as room on its disk.
     Refusing,
     /// Trying again will not help.
@@ -39,7 +41,7 @@ fn of_state(state: &str) -> Fault {
         "25P03" | "25P04" | "57P05" => Fault::Away,
         // Shut down by the administrator, or by a crash; starting up. What is canceled is one statement.
         "57P01" | "57P02" | "57P03" | "57014" => Fault::Away,
-        "53300" => Fault::Away,
+        "53300" => Fault::Full,
         // Disk full, out of memory, some other limit; errors of the server's own system.
         "53000" | "53100" | "53200" | "53400" | "58000" | "58030" => Fault::Refusing,
         // All that is said of connections.
@@ -71,7 +73,8 @@ mod tests {
         for (expected, states) in [
             (Fault::Conflict, &["40001", "40P01", "55P03"][..]),
             (Fault::Away, &["08000", "08003", "08006", "08P01", "57P01", "57P02", "57P03", "57P05", "57014"]),
-            (Fault::Away, &["25006", "25P03", "53300"]),
+            (Fault::Away, &["25006", "25P03"]),
+            (Fault::Full, &["53300"]),
             (Fault::Refusing, &["53000", "53100", "53200", "53400", "58030"]),
             (Fault::Fatal, &["", "42501", "42P01", "28P01", "28000", "3D000", "23505", "22P02", "XX000", "57P04"]),
         ] {

@@ -26,16 +26,24 @@ impl Servers {
     }
 
     /// Connects to the first that takes writes and leaves it again; tells what is wrong with the last where none does.
-    pub(super) async fn reach(&self) -> std::result::Result<&PgConnectOptions, Unreached> {
+    pub(super) async fn reach(&self) -> std::result::Result<Server<'_>, Unreached> {
         let mut unreached = Unreached { fault: Fault::Fatal, reason: "the URL names no server".to_owned() };
-        for server in &self.0 {
-            match try_one(server).await {
-                Ok(()) => return Ok(server),
+        for (number, options) in self.0.iter().enumerate() {
+            match try_one(options).await {
+                Ok(()) => return Ok(Server { number, options }),
                 Err(error) => unreached = error,
             }
         }
         Err(unreached)
     }
+}
+
+/// One of the servers.
+#[derive(Debug)]
+pub(super) struct Server<'a> {
+    /// Its place in the URL.
+    pub(super) number: usize,
+    pub(super) options: &'a PgConnectOptions,
 }
 
 /// Why no server could be used.
@@ -49,7 +57,7 @@ impl From<Unreached> for StoreError {
     fn from(unreached: Unreached) -> Self {
         match unreached.fault {
             Fault::Fatal => Self::Refused(unreached.reason),
-            Fault::Away | Fault::Refusing | Fault::Conflict => Self::Away(unreached.reason),
+            Fault::Away | Fault::Full | Fault::Refusing | Fault::Conflict => Self::Away(unreached.reason),
         }
     }
 }

@@ -6,7 +6,7 @@
 
 use super::fault::{Fault, fault, reason};
 use super::patience::Patience;
-use super::servers::Servers;
+use super::servers::{Server, Servers};
 use super::{Pool, PostgresStore};
 use crate::clock::{Clock as _, SystemClock};
 use crate::domain::presence::{Absence, AbsenceKind, Notice, Presence, Sighting};
@@ -14,7 +14,7 @@ use crate::domain::timestamp::Timestamp;
 use crate::store::{Result, StoreError};
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -36,6 +36,8 @@ const TELL_LOSS_EVERY: Duration = Duration::from_secs(30);
 /// What is known of the database, by one host.
 pub(super) struct Watch {
     servers: Servers,
+    /// Which of them is used.
+    server: AtomicUsize,
     pool: OnceLock<Pool>,
     presence: Mutex<Presence>,
     /// Whether no server can be reached: calls under way wait for it to become true.
@@ -51,9 +53,11 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    pub(super) fn new(servers: Servers) -> Self {
+    /// Watches servers of which the one with this number was reached just now.
+    pub(super) fn new(servers: Servers, server: usize) -> Self {
         let watch = Self {
             servers,
+            server: AtomicUsize::new(server),
             pool: OnceLock::new(),
             presence: Mutex::new(Presence::Here { after: None }),
             is_cut: watch::Sender::new(false),
@@ -123,7 +127,7 @@ impl Watch {
         match fault(&error) {
             Fault::Fatal | Fault::Conflict => return Err(StoreError::Database(error)),
             Fault::Refusing => self.see(Sighting::Refused(reason.clone())),
-            Fault::Away => {
+            Fault::Away | Fault::Full => {
                 // Who found none free has no reason to doubt those that others use.
                 if !matches!(error, sqlx::Error::PoolTimedOut) {
                     self.doubt();
@@ -145,20 +149,44 @@ impl Watch {
     pub(super) async fn look(self: &Arc<Self>) -> Presence {
         let is_old = uptime_ms().saturating_sub(self.seen_uptime.load(Ordering::Relaxed)) > ms(SEEN_LATELY);
         if is_old && matches!(&*self.presence(), Presence::Here { .. }) {
-            let unreached = tokio::select! {
-                biased;
-                reached = self.servers.reach() => reached.err().map(|unreached| unreached.reason),
-                () = SystemClock.sleep_for(LOOK_FOR) => Some(format!("no answer within {LOOK_FOR:?}")),
-            };
-            match unreached {
-                None => self.note_seen(),
-                Some(reason) => {
-                    self.suspect(&reason);
-                    self.see(Sighting::Missed(reason));
-                }
+            if self.serves().await {
+                self.note_seen();
+            } else {
+                // Whether it is away is found out meanwhile; whoever asks is told what is known.
+                let reason = format!("no answer within {LOOK_FOR:?}");
+                self.suspect(&reason);
+                let seen_at = Timestamp::from_ms(self.seen_at.load(Ordering::Relaxed));
+                let here = Presence::Here { after: None };
+                return here.next(Sighting::Missed(reason), seen_at, SystemClock.now()).0;
             }
         }
         self.presence().clone()
+    }
+
+    /// Whether the pool's connections are served, without a long wait.
+    async fn serves(&self) -> bool {
+        let Some(pool) = self.pool.get() else { return false };
+        tokio::select! {
+            biased;
+            asked = sqlx::query("select 1").execute(pool) => asked.is_ok(),
+            () = SystemClock.sleep_for(LOOK_FOR) => false,
+        }
+    }
+
+    /// Notes that a server was reached that takes writes.
+    fn arrive(&self, server: &Server<'_>, suspicion: &str) {
+        let Server { number, options } = server;
+        if self.server.swap(*number, Ordering::Relaxed) != *number {
+            if let Some(pool) = self.pool.get() {
+                pool.set_connect_options((*options).clone());
+            }
+            self.doubt();
+        }
+        if matches!(&*self.presence(), Presence::Here { .. }) {
+            self.tell_loss(suspicion);
+        }
+        self.see(Sighting::Reached);
+        self.note_seen();
     }
 
     /// Has one task ask for the server until that is found.
@@ -216,8 +244,8 @@ impl Watch {
     }
 }
 
-/// Asks for the server until it is found. A call that was answered since it was last asked for says that it is there, too:
-/// a server may have no room for another connection and serve those that it has.
+/// Asks for the server until it is found. A call that was answered meanwhile says that it is there, too: it may have no room
+/// for another connection and serve those that it has.
 async fn look_for_it(watch: Weak<Watch>, suspicion: String) {
     let waits =
         ExponentialBuilder::default().with_min_delay(LOOK_AGAIN_MIN).with_max_delay(LOOK_AGAIN_MAX).with_jitter();
@@ -226,19 +254,13 @@ async fn look_for_it(watch: Weak<Watch>, suspicion: String) {
         let asked = uptime_ms();
         match watch.servers.reach().await {
             Ok(server) => {
-                if let Some(pool) = watch.pool.get() {
-                    pool.set_connect_options(server.clone());
-                }
                 watch.is_looking.store(false, Ordering::Release);
-                if matches!(&*watch.presence(), Presence::Here { .. }) {
-                    watch.tell_loss(&suspicion);
-                }
-                watch.see(Sighting::Reached);
-                watch.note_seen();
+                watch.arrive(&server, &suspicion);
                 return;
             }
             Err(unreached) => {
-                if watch.seen_uptime.load(Ordering::Relaxed) < asked {
+                let serves = unreached.fault == Fault::Full && watch.serves().await;
+                if !serves && watch.seen_uptime.load(Ordering::Relaxed) < asked {
                     watch.see(Sighting::Missed(unreached.reason));
                 }
             }
