@@ -106,9 +106,7 @@ fn an_interval_that_a_kill_interrupted_goes_on_on_postgresql_with_what_is_missin
     let again = before.keys().filter(|index| after[index] > before[index]).count() as u64;
     assert!(again <= duplicates, "only tasks in flight run again: {again} of {duplicates}");
     assert!((0..200).all(|index| after[&index] >= 1), "every task was called");
-    // Numbers that the database gives go on behind those that came along.
     host.api.assert_goes_on();
-    assert_eq!(host.api.ended(&host.api.trigger(&job))["state"], "succeeded");
 }
 
 #[test]

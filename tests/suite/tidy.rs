@@ -48,7 +48,8 @@ const ARROWS: &[(&str, &[&str])] = &[
 /// What may be named in one place of the host only, and who else may name it, and why.
 const CONFINED: &[(&str, &[&str])] = &[
     ("wasmtime", &["sandbox/"]),
-    ("sqlx", &["store/"]),
+    // The second says how much of the driver's own log is shown.
+    ("sqlx", &["store/", "config.rs"]),
     ("object_store", &["store/objects/"]),
     ("SystemTime::now", &["clock.rs"]),
     // A client: it shows how fast an interval moves and how long a host has been away; nothing of it is kept.

@@ -63,7 +63,7 @@ pub(crate) async fn worked_world() -> World {
     let abandoned = world.fire_job(manual, at(1)).await;
     let replacement = firing(manual, Origin::Fallback { replaces: abandoned }, at(1));
     world.abandon(abandoned, "for the test", Some(&replacement), at(1)).await.unwrap();
-    assert!(world.claim_pending(owner, at(1), 1).await.unwrap().contains(&waiting));
+    assert!(world.claim_pending(owner, at(1), 9).await.unwrap().contains(&waiting));
     fill_the_rest(&world).await;
     world
 }

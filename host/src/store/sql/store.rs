@@ -36,7 +36,7 @@ macro_rules! verbs {
                 self.seen().await
             }
 
-            // These ask the plugin store, too, whose time is none of the database's: what they ask of that is watched.
+            // These also ask the plugin store, whose time is not the database's: only their transactions are watched.
             async fn put_plugin(&self, version: &PluginVersion, wasm: &[u8]) -> Result<Uploaded> {
                 components::put(self, version, wasm).await
             }
@@ -49,7 +49,11 @@ macro_rules! verbs {
                 components::delete(self, name, digest).await
             }
 
-            async fn remove_unused_versions(&self, superseded_before: Timestamp, limit: u32) -> Result<Vec<(String, Digest)>> {
+            async fn remove_unused_versions(
+                &self,
+                superseded_before: Timestamp,
+                limit: u32,
+            ) -> Result<Vec<(String, Digest)>> {
                 components::remove_unused(self, superseded_before, limit).await
             }
 
