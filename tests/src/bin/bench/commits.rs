@@ -67,7 +67,7 @@ impl Recorder {
             .await?;
         store.claim_pending(owner, started_at, 1).await?;
         let plan = Plan::new(Vec::new(), TASKS)?;
-        let made = MadePlan { interval, plan, record: PlanRecord::default(), segments_max: 1 };
+        let made = MadePlan { interval, plan, record: PlanRecord::default(), lanes: 0, segments_max: 1 };
         let planned = store.record_plans(owner, &[made], started_at).await?.pop().flatten().context("it is planned")?;
         let mut worklist = Worklist::new(owner);
         planned.segments.into_iter().for_each(|segment| worklist.hold(segment));
