@@ -95,7 +95,7 @@ impl Engine {
     pub async fn start(parts: EngineParts) -> Result<Self, StoreError> {
         let (owner, host_id, profile) = (parts.status.incarnation, parts.status.host_id.clone(), parts.profile.clone());
         let (stop, dethroned) = (CancellationToken::new(), CancellationToken::new());
-        set_clock(&*parts.store, &*parts.clock).await?;
+        patiently(&*parts.clock, || set_clock(&*parts.store, &*parts.clock)).await?;
         let started_at = parts.clock.now();
         let trust = Arc::new(SharedTrust::new(Arc::clone(&parts.clock), dethroned.clone()));
         let incarnation = Incarnation { id: owner, host_id, started_at, profile };
