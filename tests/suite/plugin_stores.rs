@@ -88,9 +88,9 @@ fn a_setting_that_changes_finds_what_is_in_rows_and_says_what_it_cannot_find() {
     assert_eq!((files(shared.path()).len(), blocking(bytes_in_rows(&database))), (1, 0), "the next upload moves it");
     host.stop();
 
-    for (setting, says) in
-        [("database".to_owned(), "lies in a plugin store outside"), (elsewhere(), "is not in the plugin store")]
-    {
+    let cases =
+        [(elsewhere(), "is not in the plugin store"), ("database".to_owned(), "lies in a plugin store outside")];
+    for (setting, says) in cases {
         let host = newcomer(&database, &setting).start();
         let interval = interval_of_a_new_job(&host);
         wait_for("the host to say so", || host.log().contains(says).then_some(()));
