@@ -82,7 +82,7 @@ impl PostgresStore {
 /// Opens the database with one connection, and brings its schema to this version, for what is no host and takes its time.
 pub(in crate::store) async fn open_alone(url: &str) -> Result<PgConnection> {
     let servers = Servers::of(url)?;
-    let options = servers.reach().await?;
+    let options = servers.reach().await?.options;
     migrations::apply(options).await.map_err(away_or_not)?;
     let mut connection = options.connect().await?;
     sqlx::query(PATIENT).execute(&mut connection).await?;
