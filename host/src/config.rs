@@ -311,7 +311,7 @@ impl Settings {
 pub fn log_filter() -> Result<EnvFilter, ConfigError> {
     let Some(text) = std::env::var_os("RUST_LOG").filter(|text| !text.is_empty()) else {
         // The store tells itself what the pool would tell of every connection.
-        return Ok(EnvFilter::new("info,sqlx_core::pool=off"));
+        return Ok(EnvFilter::new("info,sqlx_core::pool=off,sqlx::postgres::notice=warn"));
     };
     text.to_str().and_then(|text| EnvFilter::try_new(text).ok()).ok_or_else(|| ConfigError::Value {
         name: "RUST_LOG",

@@ -32,6 +32,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("cli", &["domain"]),
     ("test_fault", &["sandbox", "domain"]),
     ("config", &["sandbox", "database_setting", "plugin_store_setting", "recovery_settings", "domain"]),
+    ("herald", &["store", "clock", "domain", "wakeup"]),
     // Whoever waits for a server must know for how long.
     ("store", &["clock", "domain"]),
     ("sandbox", &["domain"]),
@@ -40,7 +41,6 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("database_setting", &[]),
     ("plugin_store_setting", &[]),
     ("recovery_settings", &[]),
-    ("herald", &["store", "clock", "domain", "wakeup"]),
     ("wakeup", &["domain"]),
     ("domain", &[]),
 ];

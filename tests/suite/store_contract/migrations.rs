@@ -69,4 +69,6 @@ async fn whatever_a_version_can_hold_is_there_after_the_way_down_up_and_down_aga
         newer = older;
     }
     assert!(reverted > 1, "there are several versions");
+    // Nothing is left of the schema, and the database may serve another test.
+    closed.opened().await;
 }
