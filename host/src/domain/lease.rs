@@ -67,10 +67,10 @@ impl Trust {
         if self.holds(at) && at.uptime >= self.judges_from { at.now } else { Timestamp::MIN }
     }
 
-    /// When it judges by leases again, at the earliest; at once where it does.
-    pub fn judges_at(self, at: Reading) -> Timestamp {
+    /// When it judges by leases again, at the earliest; none where it does.
+    pub fn judges_at(self, at: Reading) -> Option<Timestamp> {
         let wait = if self.holds(at) { self.judges_from.saturating_sub(at.uptime) } else { LEASE_FOR };
-        at.now + wait
+        (!wait.is_zero()).then(|| at.now + wait)
     }
 }
 
@@ -104,19 +104,19 @@ mod tests {
     #[test]
     fn who_has_just_begun_gives_others_the_time_of_a_lease() {
         assert_eq!(renewed_until(3).expired_before(after(3_999)), Timestamp::MIN);
-        assert_eq!(renewed_until(3).judges_at(after(3_000)), after(4_000).now);
+        assert_eq!(renewed_until(3).judges_at(after(3_000)), Some(after(4_000).now));
         assert_eq!(renewed_until(4).expired_before(after(4_000)), after(4_000).now);
-        assert_eq!(renewed_until(60).judges_at(after(60_500)), after(60_500).now);
+        assert_eq!(renewed_until(60).judges_at(after(60_500)), None);
     }
 
     #[test]
     fn who_was_cut_off_judges_nobody_before_it_has_renewed_and_given_others_the_time_to() {
         let lapsed = renewed_until(10);
         assert_eq!(lapsed.expired_before(after(13_000)), Timestamp::MIN, "its own lease comes first");
-        assert_eq!(lapsed.judges_at(after(13_000)), after(17_000).now);
+        assert_eq!(lapsed.judges_at(after(13_000)), Some(after(17_000).now));
         let back = lapsed.renewed(after(60_000));
         assert_eq!(back.expired_before(after(60_001)), Timestamp::MIN);
-        assert_eq!(back.judges_at(after(60_001)), after(64_000).now);
+        assert_eq!(back.judges_at(after(60_001)), Some(after(64_000).now));
         let back = (61..=64).fold(back, |trust, second| trust.renewed(after(second * 1_000)));
         assert_eq!(back.expired_before(after(64_000)), after(64_000).now);
     }

@@ -74,6 +74,18 @@ impl LaneShares {
         self.others(owner).filter(|share| share.lanes > 0).map(|share| share.owner)
     }
 
+    /// Those who have lanes, if they hold a segment.
+    pub fn with_lanes(&self) -> impl Iterator<Item = IncarnationId> {
+        self.0.iter().filter(|share| share.lanes > 0).map(|share| share.owner)
+    }
+
+    /// Frees the lanes of those who hold no segment: none of their tasks can be running.
+    pub fn free_all_but(&mut self, holders: &BTreeSet<IncarnationId>) {
+        for share in self.0.iter_mut().filter(|share| !holders.contains(&share.owner)) {
+            share.lanes = 0;
+        }
+    }
+
     /// Gives `owner` its fair share as far as it is free, and never less than is in use. `holders` are those who hold a
     /// segment of the interval: of the others no task can be running.
     pub fn grant(
@@ -83,9 +95,7 @@ impl LaneShares {
         holders: &BTreeSet<IncarnationId>,
         now: Timestamp,
     ) -> LaneGrant {
-        for share in self.0.iter_mut().filter(|share| !holders.contains(&share.owner)) {
-            share.lanes = 0;
-        }
+        self.free_all_but(holders);
         self.0.retain(|share| share.owner == owner || share.lanes > 0 || share.is_wish(now));
         let fair = self.fair(owner, ask, now);
         let free = ask.max.saturating_sub(self.others(owner).map(|share| share.lanes).sum());

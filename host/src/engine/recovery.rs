@@ -35,8 +35,7 @@ impl Tick for Recovery {
         // A host that slept, or waited for its disk, takes nobody for dead by a lease, least of all itself. Renewing its own
         // is the heartbeat's alone: of two that ask at once, the earlier one could be carried out last and shorten it.
         self.recover_all(now).await?;
-        let judges_at = self.trust.judges_at();
-        if judges_at > now {
+        if let Some(judges_at) = self.trust.judges_at() {
             return Ok(Some(judges_at));
         }
         // However seldom it looks, a dead host is not left for longer than its lease.

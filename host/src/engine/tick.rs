@@ -42,13 +42,15 @@ pub(super) async fn run<T: Tick>(
                 (now + RETRY_AFTER, true)
             }
         };
+        // Counted anew, and bounded: the clock may have been set right meanwhile.
+        let rest = next.since(clock.now()).min(every.max(RETRY_AFTER));
         // Always in one order: the same events lead to the same run.
         tokio::select! {
             biased;
             () = stop.cancelled() => {}
             // Nothing that happens makes a store answer sooner.
             () = wakeup.nudged(), if !has_failed => {}
-            () = clock.sleep_until(next) => {}
+            () = clock.sleep_for(rest) => {}
         }
     }
 }

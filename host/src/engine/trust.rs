@@ -40,8 +40,8 @@ impl SharedTrust {
         self.trust().expired_before(self.clock.reading())
     }
 
-    /// When it judges by others' leases again; at once where it does.
-    pub(super) fn judges_at(&self) -> Timestamp {
+    /// When it judges by others' leases again; none where it does.
+    pub(super) fn judges_at(&self) -> Option<Timestamp> {
         self.trust().judges_at(self.clock.reading())
     }
 

@@ -6,7 +6,7 @@ use super::servers::Servers;
 use super::watch::Watch;
 use super::{PostgresStore, migrations};
 use crate::store::{Result, StoreError};
-use sqlx::postgres::{PgConnection, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions as _, Connection as _};
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,32 +40,9 @@ impl PostgresStore {
         let (number, options) = (first.number, first.options.clone());
         migrations::apply(&options).await.map_err(away_or_not)?;
         let watch = Arc::new(Watch::new(servers, number));
-        let (lender, taker) = (Arc::clone(&watch), Arc::clone(&watch));
-        let pool = PgPoolOptions::new()
-            .max_connections(connections_max)
-            .acquire_timeout(ACQUIRE_WAIT)
-            // By what lends them out, which asks less often.
-            .test_before_acquire(false)
-            .before_acquire(move |connection, known| {
-                let is_trusted = lender.trusts(known.age);
-                Box::pin(async move {
-                    if is_trusted && known.idle_for > TRUSTED_IDLE {
-                        // It says nothing where the server is gone; then another one is made.
-                        return Ok(connection.ping().await.is_ok());
-                    }
-                    Ok(is_trusted)
-                })
-            })
-            .after_release(move |_, known| {
-                let is_trusted = taker.trusts(known.age);
-                Box::pin(async move { Ok(is_trusted) })
-            })
-            .after_connect(|connection, _| {
-                Box::pin(async move { sqlx::query(SESSION).execute(connection).await.map(|_| ()) })
-            })
-            .connect_lazy_with(options);
-        watch.follow(&pool);
-        Ok(Self { writer: pool.clone(), reader: pool, objects: None, watch, ear: Ear::new() })
+        let (pool, heart) = (pool(&watch, connections_max, options.clone()), pool(&watch, 1, options));
+        watch.follow([pool.clone(), heart.clone()]);
+        Ok(Self { writer: pool.clone(), reader: pool, heart, objects: None, watch, ear: Ear::new() })
     }
 
     /// Undoes the migration applied last, and answers with its name; none where there is nothing to undo.
@@ -75,8 +52,37 @@ impl PostgresStore {
 
     /// Closes all connections.
     pub async fn close(&self) {
+        self.heart.close().await;
         self.writer.close().await;
     }
+}
+
+/// Connections, as many as are needed at a time and at most so many.
+fn pool(watch: &Arc<Watch>, connections_max: u32, options: PgConnectOptions) -> PgPool {
+    let (lender, taker) = (Arc::clone(watch), Arc::clone(watch));
+    PgPoolOptions::new()
+        .max_connections(connections_max)
+        .acquire_timeout(ACQUIRE_WAIT)
+        // By what lends them out, which asks less often.
+        .test_before_acquire(false)
+        .before_acquire(move |connection, known| {
+            let is_trusted = lender.trusts(known.age);
+            Box::pin(async move {
+                if is_trusted && known.idle_for > TRUSTED_IDLE {
+                    // It says nothing where the server is gone; then another one is made.
+                    return Ok(connection.ping().await.is_ok());
+                }
+                Ok(is_trusted)
+            })
+        })
+        .after_release(move |_, known| {
+            let is_trusted = taker.trusts(known.age);
+            Box::pin(async move { Ok(is_trusted) })
+        })
+        .after_connect(|connection, _| {
+            Box::pin(async move { sqlx::query(SESSION).execute(connection).await.map(|_| ()) })
+        })
+        .connect_lazy_with(options)
 }
 
 /// Opens the database with one connection, and brings its schema to this version, for what is no host and takes its time.

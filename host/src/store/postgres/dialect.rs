@@ -71,6 +71,13 @@ macro_rules! database_now {
     };
 }
 
+/// The smaller of two values.
+macro_rules! smaller {
+    () => {
+        "least"
+    };
+}
+
 /// The larger of two values.
 macro_rules! larger {
     () => {

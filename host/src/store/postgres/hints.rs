@@ -4,15 +4,21 @@
 //! they commit, and what makes completions durable must not.
 
 use super::PostgresStore;
+use crate::clock::{Clock as _, SystemClock};
 use crate::domain::hint::Hint;
 use crate::domain::ids::IncarnationId;
 use crate::store::{Result, StoreError};
 use sqlx::postgres::{PgListener, PgPool, PgPoolOptions};
 use std::io::ErrorKind;
+use std::time::Duration;
 use tokio::sync::Mutex;
 
 /// What all hosts on a database listen to.
 const CHANNEL: &str = "latchwork_hints";
+
+/// A connection that has been silent for so long may lead nowhere any more, or to a server that is none of them now:
+/// another one is made.
+const LISTEN_FOR: Duration = Duration::from_secs(60);
 
 /// The connection that listens: its own, beside those of the pool.
 pub(super) struct Ear {
@@ -58,8 +64,17 @@ pub(super) async fn hear(store: &PostgresStore) -> Result<Vec<Hint>> {
         *held = Some(store.ear.connect(&store.writer).await?);
         return Ok(Hint::ALL.to_vec());
     };
+    let silence = SystemClock.sleep_for(LISTEN_FOR);
+    tokio::pin!(silence);
     loop {
-        match listener.try_recv().await {
+        let heard = tokio::select! {
+            heard = listener.try_recv() => heard,
+            () = &mut silence => {
+                *held = None;
+                return Ok(Vec::new());
+            }
+        };
+        match heard {
             Ok(Some(message)) => {
                 let hints = store.ear.read(message.payload());
                 if !hints.is_empty() {

@@ -31,6 +31,8 @@ pub struct PostgresStore {
     writer: Pool,
     /// The same pool: readers wait for no writer here.
     reader: Pool,
+    /// One connection for the lease alone, which waits for nothing that others wait for.
+    heart: Pool,
     ear: hints::Ear,
     watch: Arc<Watch>,
     /// Where the bytes of plugins are written to, unless that is the database.
@@ -54,6 +56,11 @@ impl PostgresStore {
     #[must_use]
     pub fn with_objects(self, objects: Option<Objects>) -> Self {
         Self { objects, ..self }
+    }
+
+    /// What renews the lease.
+    fn heart(&self) -> &Pool {
+        &self.heart
     }
 
     /// Begins a transaction that writes.

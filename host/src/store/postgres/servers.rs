@@ -31,7 +31,9 @@ impl Servers {
         for (number, options) in self.0.iter().enumerate() {
             match try_one(options).await {
                 Ok(()) => return Ok(Server { number, options }),
-                Err(error) => unreached = error,
+                // One that is only full is there: what others lack does not count.
+                Err(error) if unreached.fault != Fault::Full => unreached = error,
+                Err(_) => {}
             }
         }
         Err(unreached)

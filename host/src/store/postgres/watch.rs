@@ -38,7 +38,7 @@ pub(super) struct Watch {
     servers: Servers,
     /// Which of them is used.
     server: AtomicUsize,
-    pool: OnceLock<Pool>,
+    pools: OnceLock<[Pool; 2]>,
     presence: Mutex<Presence>,
     /// Whether no server can be reached: calls under way wait for it to become true.
     is_cut: watch::Sender<bool>,
@@ -58,7 +58,7 @@ impl Watch {
         let watch = Self {
             servers,
             server: AtomicUsize::new(server),
-            pool: OnceLock::new(),
+            pools: OnceLock::new(),
             presence: Mutex::new(Presence::Here { after: None }),
             is_cut: watch::Sender::new(false),
             is_looking: AtomicBool::new(false),
@@ -72,10 +72,10 @@ impl Watch {
         watch
     }
 
-    /// Names the pool that is to follow the database to another server.
-    pub(super) fn follow(&self, pool: &Pool) {
-        // There is one pool for each watch.
-        let _ = self.pool.set(pool.clone());
+    /// Names the pools that are to follow the database to another server; the first is the one for work.
+    pub(super) fn follow(&self, pools: [Pool; 2]) {
+        // They are named once for each watch.
+        let _ = self.pools.set(pools);
     }
 
     /// Whether a connection may be used that is so old: one that was made before anything was amiss may lead to a server
@@ -165,7 +165,7 @@ impl Watch {
 
     /// Whether the pool's connections are served, without a long wait.
     async fn serves(&self) -> bool {
-        let Some(pool) = self.pool.get() else { return false };
+        let Some([pool, _]) = self.pools.get() else { return false };
         tokio::select! {
             biased;
             asked = sqlx::query("select 1").execute(pool) => asked.is_ok(),
@@ -177,7 +177,7 @@ impl Watch {
     fn arrive(&self, server: &Server<'_>, suspicion: &str) {
         let Server { number, options } = server;
         if self.server.swap(*number, Ordering::Relaxed) != *number {
-            if let Some(pool) = self.pool.get() {
+            for pool in self.pools.get().into_iter().flatten() {
                 pool.set_connect_options((*options).clone());
             }
             self.doubt();
@@ -259,8 +259,10 @@ async fn look_for_it(watch: Weak<Watch>, suspicion: String) {
                 return;
             }
             Err(unreached) => {
-                let serves = unreached.fault == Fault::Full && watch.serves().await;
-                if !serves && watch.seen_uptime.load(Ordering::Relaxed) < asked {
+                if unreached.fault == Fault::Full && watch.serves().await {
+                    watch.see(Sighting::Reached);
+                    watch.note_seen();
+                } else if watch.seen_uptime.load(Ordering::Relaxed) < asked {
                     watch.see(Sighting::Missed(unreached.reason));
                 }
             }

@@ -24,24 +24,26 @@ pub(super) const FREE_SEGMENTS: &str = concat!(
 pub(super) const FREE_PLANS: &str = "update intervals set owner = null \
     where state in ('pending', 'running') and state = 'pending' and owner = $1";
 
-const LIVING_OF: &str = "select id from incarnations where host_id = $1 and ended_at is null order by id";
+const LIVING_OF: &str = "select id from incarnations where host_id = $1 and ended_at is null and id <> $2 order by id";
 
 pub(super) async fn begin(store: &SqlStore, incarnation: &Incarnation) -> Result<()> {
     let Incarnation { id, host_id, started_at, profile } = incarnation;
     let mut tx = store.begin().await?;
-    // Of two starts at once the later one ends the earlier one.
+    // Of two starts at once the later one ends the earlier one; one whose answer was lost is told again.
     locks::subject(&mut tx, Subject::Host(host_id)).await?;
-    for earlier in sqlx::query(LIVING_OF).bind(host_id).fetch_all(&mut *tx).await? {
+    for earlier in sqlx::query(LIVING_OF).bind(host_id).bind(id.to_string()).fetch_all(&mut *tx).await? {
         locks::ending(&mut tx, parsed(&earlier, "id")?).await?;
     }
-    sqlx::query("update incarnations set ended_at = $1 where host_id = $2 and ended_at is null")
+    sqlx::query("update incarnations set ended_at = $1 where host_id = $2 and ended_at is null and id <> $3")
         .bind(started_at.ms())
         .bind(host_id)
+        .bind(id.to_string())
         .execute(&mut *tx)
         .await?;
     sqlx::query(
         "insert into incarnations (id, host_id, started_at, expires_at, version, roles, labels, address) \
-         values ($1, $2, $3, $4, $5, $6, $7, $8)",
+         values ($1, $2, $3, $4, $5, $6, $7, $8) \
+         on conflict (id) do update set expires_at = excluded.expires_at",
     )
     .bind(id.to_string())
     .bind(host_id)
@@ -56,17 +58,27 @@ pub(super) async fn begin(store: &SqlStore, incarnation: &Incarnation) -> Result
     Ok(tx.commit().await?)
 }
 
-/// Each host asks for it each second: one statement that touches one row and no index.
+/// What no renewal reaches beyond.
+const LEASE_MS: i64 = LEASE_FOR.as_millis() as i64;
+
+/// Each host asks for it each second: one statement that touches one row and no index. One that arrives late, behind those
+/// that were asked for after it, does not shorten the lease; and none makes it longer than a lease, by the database's clock.
 pub(super) const RENEW: &str = concat!(
-    "update incarnations set expires_at = $1 where id = $2 and ended_at is null \
+    "update incarnations set expires_at = ",
+    larger!(),
+    "($1, coalesce(",
+    smaller!(),
+    "(expires_at, ",
+    database_now!(),
+    " + $3), $1)) where id = $2 and ended_at is null \
      returning drain_at is not null as is_draining, ",
     database_now!(),
     " as database_now"
 );
 
 pub(super) async fn renew(store: &SqlStore, incarnation: IncarnationId, now: Timestamp) -> Result<Renewal> {
-    let renewed = sqlx::query(RENEW).bind((now + LEASE_FOR).ms()).bind(incarnation.to_string());
-    let row = renewed.fetch_optional(&store.writer).await?.ok_or(StoreError::LeaseLost(incarnation))?;
+    let renewed = sqlx::query(RENEW).bind((now + LEASE_FOR).ms()).bind(incarnation.to_string()).bind(LEASE_MS);
+    let row = renewed.fetch_optional(store.heart()).await?.ok_or(StoreError::LeaseLost(incarnation))?;
     Ok(Renewal { is_draining: row.try_get("is_draining")?, database_now: maybe_instant(&row, "database_now")? })
 }
 

@@ -37,7 +37,22 @@ pub(super) const WRITE: &str = concat!(
 pub(super) async fn of(pool: &Pool, intervals: &[IntervalId]) -> Result<Vec<(IntervalId, LaneShares)>> {
     let rows = sqlx::query(OF).bind(to_json(&intervals)).fetch_all(pool).await?;
     // One that cannot be read is found by the claim.
-    Ok(rows.iter().filter_map(|row| Some((parsed(row, "id").ok()?, json(row, "shares").ok()?))).collect())
+    let read = |row| Some((parsed::<IntervalId>(row, "id").ok()?, json::<LaneShares>(row, "shares").ok()?));
+    let mut all: Vec<_> = rows.iter().filter_map(read).collect();
+    let owners: BTreeSet<_> = all.iter().flat_map(|(_, shares)| shares.with_lanes()).collect();
+    if owners.is_empty() {
+        return Ok(all);
+    }
+    let intervals: Vec<_> = all.iter().map(|(interval, _)| *interval).collect();
+    let rows = sqlx::query(HOLDERS).bind(to_json(&owners)).bind(to_json(&intervals)).fetch_all(pool).await?;
+    let mut holders: BTreeMap<IntervalId, BTreeSet<IncarnationId>> = BTreeMap::new();
+    for row in &rows {
+        holders.entry(parsed(row, "interval_id")?).or_default().insert(parsed(row, "owner")?);
+    }
+    for (interval, shares) in &mut all {
+        shares.free_all_but(holders.entry(*interval).or_default());
+    }
+    Ok(all)
 }
 
 /// An interval that runs, in the life that its claim is for.

@@ -36,6 +36,11 @@ macro_rules! verbs {
                 self.seen().await
             }
 
+            // Nobody may have anything to tell for a long time.
+            async fn hinted(&self) -> Result<Vec<Hint>> {
+                hints::hear(self).await
+            }
+
             // These also ask the plugin store, whose time is not the database's: only their transactions are watched.
             async fn put_plugin(&self, version: &PluginVersion, wasm: &[u8]) -> Result<Uploaded> {
                 components::put(self, version, wasm).await
@@ -388,10 +393,6 @@ verbs! {
 
     async fn hint(&self, hints: &[Hint]) -> Result<()> {
         hints::tell(self, hints).await
-    }
-
-    async fn hinted(&self) -> Result<Vec<Hint>> {
-        hints::hear(self).await
     }
 
     async fn give_back_pages(&self, pages_max: u64) -> Result<Space> {

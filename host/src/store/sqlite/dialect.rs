@@ -76,6 +76,13 @@ macro_rules! database_now {
     };
 }
 
+/// The smaller of two values.
+macro_rules! smaller {
+    () => {
+        "min"
+    };
+}
+
 /// The larger of two values.
 macro_rules! larger {
     () => {

@@ -38,6 +38,11 @@ impl SqliteStore {
         Self { objects, ..self }
     }
 
+    /// What renews the lease.
+    fn heart(&self) -> &Pool {
+        &self.writer
+    }
+
     /// Begins a transaction that writes.
     async fn begin(&self) -> Result<Transaction<'_, Database>> {
         Ok(self.writer.begin_with("begin immediate").await?)
