@@ -1,9 +1,14 @@
 //! Starts, heartbeats and ends of hosts.
 
-use super::is_lease_lost;
+use super::{HAS_CLOCK, is_lease_lost};
 use crate::hands::Hands;
 use crate::world::{START, at, manual_job};
+use latchwork::clock::{Clock as _, SystemClock};
+use latchwork::domain::host::HostProfile;
+use latchwork::domain::ids::IncarnationId;
 use latchwork::domain::lease::LEASE_FOR;
+use latchwork::domain::timestamp::Timestamp;
+use latchwork::store::Incarnation;
 
 #[tokio::test]
 async fn a_new_start_of_a_host_ends_its_earlier_ones_and_no_others() {
@@ -13,6 +18,16 @@ async fn a_new_start_of_a_host_ends_its_earlier_ones_and_no_others() {
     assert!(is_lease_lost(world.renew_incarnation(first, at(2)).await));
     world.renew_incarnation(second, at(2)).await.unwrap();
     world.renew_incarnation(other, at(2)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_start_whose_answer_was_lost_may_be_told_again() {
+    let world = super::new_world().await;
+    let (id, profile) = (IncarnationId::generate(), HostProfile::default());
+    let incarnation = Incarnation { id, host_id: "a".to_owned(), started_at: START, profile };
+    world.begin_incarnation(&incarnation).await.unwrap();
+    world.begin_incarnation(&incarnation).await.unwrap();
+    world.renew_incarnation(id, at(1)).await.unwrap();
 }
 
 #[tokio::test]
@@ -29,10 +44,27 @@ async fn a_lease_runs_from_its_last_renewal() {
     let owner = world.host("a", START).await;
     let interval = world.interval_of(owner, 8).await;
     Hands::on(&world, owner, interval, START).await;
-    world.renew_incarnation(owner, at(10)).await.unwrap();
-    assert!(world.interrupted_intervals(at(10) + LEASE_FOR).await.unwrap().is_empty());
-    let dead = world.interrupted_intervals(at(11) + LEASE_FOR).await.unwrap();
+    world.renew_incarnation(owner, at(20)).await.unwrap();
+    assert!(world.interrupted_intervals(at(20) + LEASE_FOR).await.unwrap().is_empty());
+    let dead = world.interrupted_intervals(at(21) + LEASE_FOR).await.unwrap();
     assert_eq!(dead.iter().map(|dead| dead.id).collect::<Vec<_>>(), [interval]);
+}
+
+#[tokio::test]
+async fn a_renewal_that_arrives_behind_a_later_one_does_not_shorten_the_lease() {
+    if !HAS_CLOCK {
+        // One host at a time, whose renewals follow one another.
+        return;
+    }
+    let world = super::new_world().await;
+    let now = SystemClock.now();
+    let owner = world.host("a", now).await;
+    let interval = world.interval_of(owner, 8).await;
+    Hands::on(&world, owner, interval, now).await;
+    world.renew_incarnation(owner, now).await.unwrap();
+    let long_ago = Timestamp::from_ms(now.ms() - 60_000);
+    world.renew_incarnation(owner, long_ago).await.unwrap();
+    assert!(world.interrupted_intervals(now + LEASE_FOR).await.unwrap().is_empty());
 }
 
 #[tokio::test]

@@ -36,12 +36,11 @@ macro_rules! verbs {
                 self.seen().await
             }
 
-            // Nobody may have anything to tell for a long time.
+            // What waits for others than the database is not watched, or in its transactions only.
             async fn hinted(&self) -> Result<Vec<Hint>> {
                 hints::hear(self).await
             }
 
-            // These also ask the plugin store, whose time is not the database's: only their transactions are watched.
             async fn put_plugin(&self, version: &PluginVersion, wasm: &[u8]) -> Result<Uploaded> {
                 components::put(self, version, wasm).await
             }
