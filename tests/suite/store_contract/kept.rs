@@ -51,6 +51,7 @@ async fn a_checkpoint_of_a_task_whose_segment_another_holds_is_not_kept() {
     assert_eq!(world.save_checkpoints(old, &saves, at(1)).await.unwrap(), [true, false, false]);
 
     let new = world.host("a", at(1)).await;
+    assert_eq!(world.save_checkpoints(old, &[save(interval, 0, b"ended")], at(1)).await.unwrap(), [false]);
     world.resume(interval, 1, 3, at(1)).await.unwrap();
     assert_eq!(world.save_checkpoints(old, &[save(interval, 0, b"too late")], at(2)).await.unwrap(), [false]);
     assert_eq!(checkpoint(&world, interval, 0).await.as_deref(), Some(&b"mine"[..]));

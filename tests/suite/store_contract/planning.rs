@@ -37,6 +37,15 @@ async fn fail_plan(
 }
 
 #[tokio::test]
+async fn a_plan_of_an_incarnation_that_has_ended_is_not_recorded_and_does_not_fail_either() {
+    let world = super::new_world().await;
+    let (old, _, interval) = claimed(&world).await;
+    world.host("a", at(1)).await;
+    assert!(is_lease_lost(fail_plan(&world, old, interval, None).await));
+    assert_eq!(world.view(interval).await.state, IntervalState::Pending);
+}
+
+#[tokio::test]
 async fn a_plan_is_made_by_one_host_and_the_longest_waiting_comes_first() {
     let world = super::new_world().await;
     let (first, second) = (world.host("a", START).await, world.host("b", START).await);

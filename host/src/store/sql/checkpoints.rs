@@ -6,11 +6,13 @@ use crate::domain::timestamp::Timestamp;
 use crate::store::{CheckpointSave, Result};
 use std::collections::BTreeMap;
 
-/// Only a segment's row tells who holds the lease: a task whose segment is held by another saves nothing.
+/// Only a segment's row tells who holds the lease: a task whose segment is held by another saves nothing, nor does one of an
+/// incarnation that has ended and whose segments nobody has taken over yet.
 pub(super) const SAVE: &str = concat!(
     "with held as materialized (\
        select number from segments where interval_id = $1 and number = $5 and owner = $6 \
-       and $2 >= first_index and $2 < first_index + length",
+       and $2 >= first_index and $2 < first_index + length \
+       and exists (select 1 from incarnations where id = $6 and ended_at is null)",
     for_share!(),
     ") insert into checkpoints (interval_id, task_index, bytes, saved_at) \
      select $1, $2, $3, $4 from held where true \

@@ -45,6 +45,7 @@ pub(super) const BEGIN: &str = concat!(
      from (select value ->> 0 as id, cast(value ->> 1 as bigint) as total, value ->> 2 as shares from ",
     elements!("$3"),
     " as listed) as made where intervals.id = made.id and intervals.owner = $4 and intervals.state = 'pending' \
+       and exists (select 1 from incarnations where incarnations.id = $4 and ended_at is null) \
      returning intervals.id, job_id, plan_attempts, policy"
 );
 
@@ -205,7 +206,8 @@ pub(super) async fn record_failure(
     let reason = format!("the plan failed ({}): {}", failure.kind.name(), failure.message);
     let row = sqlx::query(
         "update intervals set owner = null, plan_attempts = plan_attempts + 1, plan_at = $1, reason = $2 \
-         where id = $3 and owner = $4 and state = 'pending' returning plan_attempts",
+         where id = $3 and owner = $4 and state = 'pending' \
+         and exists (select 1 from incarnations where id = $4 and ended_at is null) returning plan_attempts",
     )
     .bind(retry_at.map(Timestamp::ms))
     .bind(dialect::text(&reason))
