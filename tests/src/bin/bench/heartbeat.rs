@@ -23,9 +23,9 @@ const CONNECTIONS: u32 = 16;
 
 pub(crate) async fn measure() -> Result<()> {
     println!(
-        "{HOSTS} hosts that renew their leases every {HEARTBEAT_EVERY:?}, on a PostgreSQL that does not wait for its disk"
+        "{HOSTS} hosts that renew their leases every {HEARTBEAT_EVERY:?}, on a PostgreSQL whose commits reach the disk"
     );
-    let database = PostgresDatabase::new().await;
+    let database = PostgresDatabase::measured().await;
     let store = Arc::new(PostgresStore::open(&database.url(), CONNECTIONS).await?);
     let mut hosts = Vec::new();
     for number in 0..HOSTS {
