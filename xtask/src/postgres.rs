@@ -11,14 +11,21 @@ pub(crate) fn ensure() -> anyhow::Result<()> {
         return Ok(());
     }
     println!("installing PostgreSQL");
+    // A fresh machine may not know yet which packages there are.
+    install()
+        .or_else(|_| cargo::run(Command::new("apt-get").arg("update")).and_then(|()| install()))
+        .context(
+            "the tests need PostgreSQL 15 or later and it could not be installed; \
+             as root, run `apt-get update` and `apt-get install postgresql`, or put its `initdb` and `pg_ctl` on the PATH",
+        )
+}
+
+fn install() -> anyhow::Result<()> {
     let mut install = Command::new("apt-get");
     install
         .args(["install", "--yes", "--no-install-recommends", "postgresql"])
         .env("DEBIAN_FRONTEND", "noninteractive");
-    cargo::run(&mut install).context(
-        "the tests need PostgreSQL 15 or later and it could not be installed; \
-         as root, run `apt-get update` and `apt-get install postgresql`, or put its `initdb` and `pg_ctl` on the PATH",
-    )
+    cargo::run(&mut install)
 }
 
 /// Whether its programs lie where the tests look for them.

@@ -56,7 +56,7 @@ pub struct Plan {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
     /// A name that is empty or too long.
-    #[error("the plan's stage name `{0}` does not have 1 to 64 characters")]
+    #[error("the plan's stage name `{0}` does not have 1 to 64 characters, none of them NUL")]
     Name(String),
     /// Two stages with one name.
     #[error("the plan has two stages named `{0}`")]
@@ -143,7 +143,7 @@ fn only_stage(tasks: u32) -> Vec<DeclaredStage> {
 fn numbered(declared: &[DeclaredStage]) -> Result<HashMap<String, u32>, PlanError> {
     let mut numbers = HashMap::new();
     for (number, stage) in (0..).zip(declared) {
-        if !(1..=NAME_MAX).contains(&stage.name.chars().count()) {
+        if !(1..=NAME_MAX).contains(&stage.name.chars().count()) || stage.name.contains('\0') {
             return Err(PlanError::Name(shortened(&stage.name)));
         }
         if numbers.insert(stage.name.clone(), number).is_some() {
@@ -245,7 +245,11 @@ mod tests {
                 "stages of the plan wait for one another: a -> b -> a",
             ),
             (vec![stage("a", 1, &[]), stage("a", 1, &[])], "the plan has two stages named `a`"),
-            (vec![stage("", 1, &[])], "the plan's stage name `` does not have 1 to 64 characters"),
+            (vec![stage("", 1, &[])], "the plan's stage name `` does not have 1 to 64 characters, none of them NUL"),
+            (
+                vec![stage("a\0b", 1, &[])],
+                "the plan's stage name `a\0b` does not have 1 to 64 characters, none of them NUL",
+            ),
             (
                 vec![stage("a", u32::MAX, &[]), stage("b", u32::MAX, &[])],
                 "the plan has 8589934590 tasks; an interval has at most 10000000",
