@@ -67,7 +67,8 @@ impl Site {
 fn hosts_share_a_small_interval_and_its_max_parallel() {
     let site = Site::new();
     let hosts: [Host; 4] = site.hosts();
-    let job = site.job(&hosts[0], 250, json!({ "tasks": 100, "max_parallel": 8 }));
+    // Long enough for each host to compile the plugin first.
+    let job = site.job(&hosts[0], 1_000, json!({ "tasks": 100, "max_parallel": 8 }));
     let begun = Instant::now();
     let interval = hosts[0].api.trigger(&job);
     wait_for("its begin", || (hosts[0].api.interval(&interval)["state"] == "running").then_some(()));
@@ -78,8 +79,8 @@ fn hosts_share_a_small_interval_and_its_max_parallel() {
     assert_eq!(owners.len(), 4, "every host runs some of its tasks");
     assert!((7..=8).contains(&most), "{most} tasks ran at once where eight may");
     assert_eq!(site.witness.calls().values().sum::<u32>(), 100);
-    // 100 tasks of 250 ms on 8 lanes take 3.2 s; hand-overs and a busy machine take theirs.
-    assert!(took < Duration::from_secs(12), "{took:?}");
+    // 100 tasks of 1 s on 8 lanes take 13 s; hand-overs and a busy machine take theirs.
+    assert!(took < Duration::from_secs(40), "{took:?}");
 }
 
 #[test]
