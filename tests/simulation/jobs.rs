@@ -3,8 +3,9 @@
 use crate::dice::Dice;
 use crate::oracle::{FailuresAllowed, Grid, JobAwaited, JobSeen, WhenOpen};
 use latchwork::domain::cron::{CronSchedule, DstRules};
+use latchwork::domain::grants::Grants;
 use latchwork::domain::ids::JobId;
-use latchwork::domain::job::{DEFAULT_WORKSPACE, Grants, Job, JobSpec, MaxFailed, Policy, WorkSpec};
+use latchwork::domain::job::{DEFAULT_WORKSPACE, Job, JobSpec, MaxFailed, Policy, WorkSpec};
 use latchwork::domain::labels::Labels;
 use latchwork::domain::retry::RetryPolicy;
 use latchwork::domain::rules::{After, AfterEnd, CatchUp, JobRules, OnUpgrade, Overlap, Retention};

@@ -2,10 +2,11 @@
 
 use latchwork::domain::backfill::{Backfill, BackfillMode, BackfillState};
 use latchwork::domain::digest::Digest;
+use latchwork::domain::grants::Grants;
 use latchwork::domain::host::HostProfile;
 use latchwork::domain::ids::{BackfillId, IncarnationId, IntervalId, JobId, TaskIndex};
 use latchwork::domain::interval::{Firing, Origin};
-use latchwork::domain::job::{Counts, DEFAULT_WORKSPACE, Grants, Job, JobSpec, Policy, WorkSpec};
+use latchwork::domain::job::{Counts, DEFAULT_WORKSPACE, Job, JobSpec, Policy, WorkSpec};
 use latchwork::domain::labels::Labels;
 use latchwork::domain::lease::LEASE_FOR;
 use latchwork::domain::plan::{DeclaredStage, Plan};

@@ -1,9 +1,10 @@
 //! A job as clients see it.
 
+use super::grants_view::GrantsView;
 use super::rules_view::{RulesView, ScheduleView};
 use crate::domain::cron::{DstFold, DstGap};
 use crate::domain::human_duration;
-use crate::domain::job::{Access, Counts, DirectoryGrant, Grants, Job, JobStatus, MaxFailed, WorkSpec};
+use crate::domain::job::{Counts, Job, JobStatus, MaxFailed, WorkSpec};
 use crate::domain::labels::Labels;
 use crate::domain::retry::RetryPolicy;
 use crate::domain::rules::AfterEnd;
@@ -75,18 +76,6 @@ struct AfterView {
 enum MaxFailedView {
     Count(u32),
     Share(String),
-}
-
-#[derive(Serialize)]
-struct GrantsView {
-    directories: Vec<DirectoryView>,
-}
-
-#[derive(Serialize)]
-struct DirectoryView {
-    path: String,
-    mount: String,
-    access: Access,
 }
 
 impl From<Job> for JobView {
@@ -171,16 +160,5 @@ impl From<MaxFailed> for MaxFailedView {
             // Rounded, as 0.07 * 100 is not 7: what is shown can be sent back.
             MaxFailed::Share(share) => Self::Share(format!("{}%", (share * 1e9).round() / 1e7)),
         }
-    }
-}
-
-impl From<Grants> for GrantsView {
-    fn from(grants: Grants) -> Self {
-        let directory = |grant: DirectoryGrant| DirectoryView {
-            path: grant.path.display().to_string(),
-            mount: grant.mount,
-            access: grant.access,
-        };
-        Self { directories: grants.directories.into_iter().map(directory).collect() }
     }
 }

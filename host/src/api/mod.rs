@@ -8,6 +8,7 @@ mod edit;
 mod error;
 mod events;
 mod extract;
+mod grants_view;
 mod health;
 mod hosts;
 mod interval_view;

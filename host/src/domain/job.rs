@@ -1,6 +1,8 @@
 //! What to run, when, and under which policies.
 
+use super::call_limits::CallLimits;
 use super::firing;
+use super::grants::Grants;
 use super::ids::{IntervalId, JobId};
 use super::labels::Labels;
 use super::retry::RetryPolicy;
@@ -9,7 +11,6 @@ use super::schedule::Schedule;
 use super::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
 use std::time::Duration;
 
 /// The workspace of jobs that name none.
@@ -88,6 +89,8 @@ pub struct Policy {
     pub priority: i32,
     /// What the job's keys and their values may take together, in bytes.
     pub key_bytes_max: u64,
+    /// How far one call may go in everything else.
+    pub limits: CallLimits,
 }
 
 /// How many tasks of an interval may fail before it is cut short.
@@ -123,37 +126,9 @@ impl Default for Policy {
             rate_limit: None,
             priority: 0,
             key_bytes_max: KEY_BYTES_MAX_DEFAULT,
+            limits: CallLimits::default(),
         }
     }
-}
-
-/// What tasks may reach beside the host's own functions.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Grants {
-    /// Directories of the host's machine.
-    pub directories: Vec<DirectoryGrant>,
-}
-
-/// A directory that tasks may reach.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DirectoryGrant {
-    /// Where it is on the host's machine.
-    pub path: PathBuf,
-    /// Where tasks see it.
-    pub mount: String,
-    /// What they may do there.
-    pub access: Access,
-}
-
-/// What may be done in a directory. A larger one includes the smaller.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Access {
-    /// List and read.
-    #[default]
-    Read,
-    /// Create, change and remove, too.
-    ReadWrite,
 }
 
 /// A job as it is kept.

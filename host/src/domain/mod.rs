@@ -4,15 +4,18 @@
 //! arithmetic. Knows nothing of databases, wasm, HTTP, clocks or tasks of an async runtime.
 
 pub mod backfill;
+pub mod call_limits;
 pub mod chain;
 pub mod comparison;
 pub mod cron;
 pub mod cut;
 pub mod digest;
 pub mod firing;
+pub mod grants;
 mod held_segment;
 pub mod hint;
 pub mod host;
+pub mod host_pattern;
 pub mod human_duration;
 pub mod ids;
 pub mod interval;

@@ -52,8 +52,9 @@ impl std::fmt::Display for Passed {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::grants::Grants;
     use crate::domain::ids::JobId;
-    use crate::domain::job::{Grants, JobSpec, Policy, WorkSpec};
+    use crate::domain::job::{JobSpec, Policy, WorkSpec};
     use crate::domain::labels::Labels;
     use crate::domain::rules::JobRules;
     use crate::domain::schedule::{Period, Schedule};

@@ -13,7 +13,7 @@ use crate::domain::task::{Failure, FailureKind, Outcome, TaskOutput};
 use crate::domain::timestamp::Timestamp;
 use crate::domain::worklist::{LeasedSegment, Start, Worklist};
 use crate::sandbox::{
-    CallReport, Callable, GrantedDirectory, JobInput, KeyReader, Limits, PlanOutput, Surroundings, TaskInput, TaskSide,
+    CallReport, Callable, JobInput, KeyReader, Limits, PlanOutput, Reach, Surroundings, TaskInput, TaskSide,
 };
 use crate::store::{Claim, Claimed, HeldInterval, OpenInterval, Store, StoreError};
 use futures::FutureExt as _;
@@ -38,7 +38,7 @@ pub(super) struct ActiveInterval {
     limits: Limits,
     total: u32,
     keys: Arc<dyn KeyReader>,
-    directories: Result<Vec<GrantedDirectory>, Failure>,
+    reach: Result<Reach, Failure>,
     desk: Mutex<Desk>,
     lanes: Mutex<JoinSet<()>>,
 }
@@ -76,7 +76,7 @@ impl ActiveInterval {
     pub(super) fn new(
         open: OpenInterval,
         plugin: Arc<dyn Callable>,
-        directories: Result<Vec<GrantedDirectory>, Failure>,
+        reach: Result<Reach, Failure>,
         owner: IncarnationId,
         services: Services,
     ) -> Self {
@@ -97,13 +97,14 @@ impl ActiveInterval {
                 timeout: policy.timeout,
                 memory_bytes_max: policy.memory_bytes_max,
                 key_bytes_max: policy.key_bytes_max,
+                call: policy.limits,
             },
             order: StageOrder::new(&open.stages),
             total: open.stages.iter().map(|stage| stage.tasks).sum(),
             keys: Arc::new(JobKeys { store: Arc::clone(&store), clock: Arc::clone(&clock), job: open.job }),
             store,
             checkpoints,
-            directories,
+            reach,
             desk: Mutex::new(Desk {
                 worklist,
                 lanes: HeldLanes::default(),
@@ -289,7 +290,7 @@ impl ActiveInterval {
             limits: self.limits,
             keys: Arc::clone(&self.keys),
             task,
-            directories: self.directories.as_ref().map_err(Clone::clone)?,
+            reach: self.reach.as_ref().map_err(Clone::clone)?,
             now: Arc::new(move || clock.now()),
         })
     }

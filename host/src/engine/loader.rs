@@ -5,15 +5,15 @@ use super::checkpoints::Checkpoints;
 use super::component::{self, ComponentError, NotNow};
 use super::fallback;
 use crate::clock::Clock;
+use crate::domain::grants::{DirectoryGrant, Grants};
 use crate::domain::ids::{IncarnationId, IntervalId};
-use crate::domain::job::DirectoryGrant;
 use crate::domain::task::{Failure, FailureKind};
-use crate::sandbox::{AllowedDirectories, Forbidden, GrantedDirectory, PluginSource};
+use crate::sandbox::{AllowedDirectories, Forbidden, GrantedDirectory, PluginSource, Reach};
 use crate::store::{OpenInterval, Store, StoreError};
 use std::sync::Arc;
 use tracing::error;
 
-/// Loads intervals with their pinned version and the directories that they are granted.
+/// Loads intervals with their pinned version and what they are granted.
 pub(super) struct Loader {
     pub(super) store: Arc<dyn Store>,
     pub(super) plugins: Arc<dyn PluginSource>,
@@ -36,10 +36,10 @@ impl Loader {
         let Some(open) = open else { return Ok(None) };
         match component::load(&*self.store, &*self.plugins, &open.digest).await {
             Ok(plugin) => {
-                let directories = self.open_directories(open.work.grants.directories.clone()).await;
+                let reach = self.open(open.work.grants.clone()).await;
                 let (store, clock) = (Arc::clone(&self.store), Arc::clone(&self.clock));
                 let services = Services { store, clock, checkpoints: self.checkpoints.clone() };
-                Ok(Some(ActiveInterval::new(open, plugin, directories, self.owner, services)))
+                Ok(Some(ActiveInterval::new(open, plugin, reach, self.owner, services)))
             }
             Err(ComponentError::NotNow(error)) => Err(error),
             Err(error) => {
@@ -78,7 +78,14 @@ impl Loader {
         }
     }
 
-    /// Opens what is granted, on a thread that may wait for the disk. What is forbidden fails every call.
+    /// Opens what is granted. What is forbidden, or not there, fails every call.
+    async fn open(&self, grants: Grants) -> Result<Reach, Failure> {
+        let Grants { directories, http, config, .. } = grants;
+        let directories = self.open_directories(directories).await?;
+        Ok(Reach { directories, http, config, secrets: Vec::new() })
+    }
+
+    /// Opens directories, on a thread that may wait for the disk.
     async fn open_directories(&self, grants: Vec<DirectoryGrant>) -> Result<Vec<GrantedDirectory>, Failure> {
         if grants.is_empty() {
             return Ok(Vec::new());

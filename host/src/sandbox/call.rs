@@ -2,12 +2,12 @@
 
 use super::bindings::{Plugin as Instance, PluginPre, types as wit};
 use super::context::{JobInput, TaskInput};
-use super::directories::GrantedDirectory;
 use super::ending;
 use super::events::EventList;
 use super::keys::{KeyOverlay, KeyReader};
 use super::limits::{HOSTCALL_BYTES_MAX, Limits, MESSAGE_BYTES_MAX, OUTPUT_BYTES_MAX};
 use super::log::TaskLog;
+use super::reach::Reach;
 use super::state::{CallState, Offers};
 use super::task_side::{MaybeTask, TaskSide};
 use crate::domain::plan::DeclaredStage;
@@ -33,8 +33,8 @@ pub struct Surroundings<'a> {
     pub keys: Arc<dyn KeyReader>,
     /// What only a task can ask for; none for a plan.
     pub task: Option<Arc<dyn TaskSide>>,
-    /// The granted directories.
-    pub directories: &'a [GrantedDirectory],
+    /// What it may reach beside the host's own functions.
+    pub reach: &'a Reach,
     /// Reads the time for log lines.
     pub now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
 }
@@ -107,11 +107,11 @@ impl Plugin {
         export: impl AsyncFnOnce(&Instance, &mut Store<CallState>) -> Answer<T>,
     ) -> CallReport<(T, Kept)> {
         let _permit = self.permits.acquire().await.expect("the semaphore is never closed");
-        let Surroundings { limits, keys, task, directories, now } = surroundings;
+        let Surroundings { limits, keys, task, reach, now } = surroundings;
         let log = TaskLog::new(Arc::clone(&now));
         let keys = KeyOverlay::new(keys, limits.key_bytes_max);
         let offers = Offers { keys, events: EventList::new(now), task: MaybeTask(task) };
-        let state = match CallState::new(limits, offers, log.clone(), directories) {
+        let state = match CallState::new(limits, offers, log.clone(), reach) {
             Ok(state) => state,
             Err(gone) => return CallReport::failed(FailureKind::Host, gone.to_string(), &log),
         };

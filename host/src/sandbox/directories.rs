@@ -1,6 +1,6 @@
 //! Which directories the operator lets jobs be granted.
 
-use crate::domain::job::{Access, DirectoryGrant};
+use crate::domain::grants::{Access, DirectoryGrant};
 use std::fs::File;
 use std::os::fd::AsRawFd as _;
 use std::path::{Path, PathBuf};

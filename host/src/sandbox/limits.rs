@@ -1,5 +1,6 @@
 //! What a call may use.
 
+use crate::domain::call_limits::CallLimits;
 use std::time::Duration;
 use wasmtime::ResourceLimiter;
 
@@ -69,6 +70,8 @@ pub struct Limits {
     pub memory_bytes_max: u64,
     /// What the job's keys and their values may take together, in bytes.
     pub key_bytes_max: u64,
+    /// How far it may go in everything else.
+    pub call: CallLimits,
 }
 
 /// Counts the memory of one call.

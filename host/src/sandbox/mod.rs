@@ -18,6 +18,7 @@ mod host_functions;
 mod keys;
 mod limits;
 mod log;
+mod reach;
 mod state;
 mod task_side;
 
@@ -34,4 +35,5 @@ pub use limits::{
     CHECKPOINT_BYTES_MAX, EVENT_BODY_BYTES_MAX, EVENT_NAME_BYTES_MAX, EVENTS_BYTES_MAX, EVENTS_MAX, KEY_BYTES_MAX,
     LOG_BYTES_MAX, Limits, OUTPUT_BYTES_MAX, VALUE_BYTES_MAX,
 };
+pub use reach::{GrantedSecret, Reach};
 pub use task_side::{Denied, TaskSide};

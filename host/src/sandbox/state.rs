@@ -1,10 +1,10 @@
 //! What the host keeps for one call, and drops with it.
 
-use super::directories::GrantedDirectory;
 use super::events::EventList;
 use super::keys::KeyOverlay;
 use super::limits::{Limits, MemoryMeter, RANDOM_BYTES_MAX};
 use super::log::{LogStream, TaskLog};
+use super::reach::Reach;
 use super::task_side::MaybeTask;
 use crate::domain::task::LogLevel;
 use wasmtime::component::ResourceTable;
@@ -39,17 +39,12 @@ pub(super) struct DirectoryGone {
 }
 
 impl CallState {
-    pub(super) fn new(
-        limits: Limits,
-        offers: Offers,
-        log: TaskLog,
-        directories: &[GrantedDirectory],
-    ) -> Result<Self, DirectoryGone> {
+    pub(super) fn new(limits: Limits, offers: Offers, log: TaskLog, reach: &Reach) -> Result<Self, DirectoryGone> {
         let mut wasi = WasiCtx::builder();
         wasi.max_random_size(RANDOM_BYTES_MAX)
             .stdout(LogStream::new(log.clone(), LogLevel::Info))
             .stderr(LogStream::new(log.clone(), LogLevel::Warn));
-        for granted in directories {
+        for granted in &reach.directories {
             granted
                 .mount_into(&mut wasi)
                 .map_err(|source| DirectoryGone { mount: granted.mount().to_owned(), source })?;

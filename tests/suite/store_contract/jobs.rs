@@ -4,9 +4,10 @@ use super::is_lease_lost;
 use crate::hands::Hands;
 use crate::world::{START, at, every, job_on, manual_job, tasks_only};
 use latchwork::domain::cron::{CronSchedule, DstFold, DstGap, DstRules};
+use latchwork::domain::grants::{Access, DirectoryGrant, Grants};
 use latchwork::domain::ids::JobId;
 use latchwork::domain::interval::{IntervalState, Origin};
-use latchwork::domain::job::{Access, DirectoryGrant, Grants, JobSpec, MaxFailed, Policy, WorkSpec};
+use latchwork::domain::job::{JobSpec, MaxFailed, Policy, WorkSpec};
 use latchwork::domain::retry::RetryPolicy;
 use latchwork::domain::rules::{After, AfterEnd, CatchUp, JobRules, OnUpgrade, Overlap, Retention};
 use latchwork::domain::schedule::Schedule;
@@ -56,7 +57,7 @@ fn unusual_spec(schedule: Schedule) -> JobSpec {
             payload: r#"{"deep":[1,null,"ä"]}"#.to_owned(),
             tasks: Some(12),
             policy,
-            grants: Grants { directories },
+            grants: Grants { directories, ..Grants::default() },
             requires: "gpu=yes,zone=eu/a".parse().unwrap(),
         },
     }

@@ -3,9 +3,9 @@
 use super::rows::{json, maybe_parsed, number, parsed, to_json, word};
 use super::{Connection, Row, closing, dialect, firing, queue, transitions};
 use crate::domain::chain::{self, Follower, Following};
+use crate::domain::grants::Grants;
 use crate::domain::ids::{IntervalId, JobId};
 use crate::domain::interval::{Firing, IntervalEvent, IntervalState, Origin};
-use crate::domain::job::Grants;
 use crate::domain::rules::JobRules;
 use crate::domain::streak;
 use crate::domain::timestamp::Timestamp;

@@ -3,9 +3,9 @@
 use super::rows::{json, readable, to_json};
 use super::{Connection, Pool, Row, SqlStore, closing, dialect, jobs, locks, queue, transitions};
 use crate::domain::firing::{Cancellation, Run, StillOpen, UnrunFiring};
+use crate::domain::grants::Grants;
 use crate::domain::ids::{IntervalId, JobId};
 use crate::domain::interval::{IntervalEvent, Origin};
-use crate::domain::job::Grants;
 use crate::domain::timestamp::Timestamp;
 use crate::store::{DueJob, FiringDecision, NewInterval, Result, STILL_OPEN_MAX, StoreError};
 use serde::Deserialize;

@@ -10,7 +10,7 @@ use latchwork::domain::ids::{IncarnationId, IntervalId, JobId, TaskIndex};
 use latchwork::domain::job::Policy;
 use latchwork::domain::key_quota::KeyUsage;
 use latchwork::domain::task::Outcome;
-use latchwork::sandbox::{JobInput, KeyReader, KeysUnavailable, Limits, Plugin, Surroundings, TaskInput};
+use latchwork::sandbox::{JobInput, KeyReader, KeysUnavailable, Limits, Plugin, Reach, Surroundings, TaskInput};
 use latchwork::store::Incarnation;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -107,7 +107,7 @@ async fn bare_loop(guests: &tokio::runtime::Handle, lanes: u32) -> Result<f64> {
 
 async fn lane(plugin: Plugin, job: Arc<JobInput>, next: Arc<AtomicU32>, calls: u32) {
     let policy = Policy::default();
-    let keys: Arc<dyn KeyReader> = Arc::new(NoKeys);
+    let (keys, reach): (Arc<dyn KeyReader>, _) = (Arc::new(NoKeys), Reach::default());
     loop {
         let index = next.fetch_add(1, Ordering::Relaxed);
         if index >= calls {
@@ -129,10 +129,11 @@ async fn lane(plugin: Plugin, job: Arc<JobInput>, next: Arc<AtomicU32>, calls: u
                 timeout: policy.timeout,
                 memory_bytes_max: policy.memory_bytes_max,
                 key_bytes_max: policy.key_bytes_max,
+                call: policy.limits,
             },
             keys: Arc::clone(&keys),
             task: None,
-            directories: &[],
+            reach: &reach,
             now: Arc::new(|| SystemClock.now()),
         };
         let report = plugin.run(&task, surroundings).await;

@@ -3,10 +3,11 @@
 use anyhow::{Context, Result};
 use latchwork::clock::{Clock, SystemClock};
 use latchwork::domain::digest::Digest;
+use latchwork::domain::grants::Grants;
 use latchwork::domain::host::HostProfile;
 use latchwork::domain::ids::{IncarnationId, IntervalId, JobId};
 use latchwork::domain::interval::{Firing, Origin};
-use latchwork::domain::job::{DEFAULT_WORKSPACE, Grants, Job, JobSpec, Policy, WorkSpec};
+use latchwork::domain::job::{DEFAULT_WORKSPACE, Job, JobSpec, Policy, WorkSpec};
 use latchwork::domain::labels::Labels;
 use latchwork::domain::rules::{JobRules, Retention};
 use latchwork::domain::schedule::Schedule;
