@@ -132,9 +132,10 @@ impl Run {
         self.world.note(&format!("{} {action:?}", self.world.timeline.now()));
         self.world.count("actions", action.name());
         self.act(action);
-        self.settle();
         let latest = self.world.timeline.now() + AHEAD_MAX;
-        self.world.oracle().look(latest.ms());
+        self.world.oracle().it_is_at_most(latest.ms());
+        self.settle();
+        self.world.oracle().look();
         self.kept()
     }
 

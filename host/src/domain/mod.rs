@@ -45,4 +45,5 @@ pub mod stage_order;
 pub mod streak;
 pub mod task;
 pub mod timestamp;
+pub mod turns;
 pub mod worklist;

@@ -6,7 +6,7 @@ use super::{All, Oracle};
 impl Oracle {
     /// Looks once more at what is about to be removed.
     pub(crate) fn before_removal(&mut self) {
-        self.look(self.latest_ms);
+        self.look();
     }
 
     /// Whether a job keeps an interval for a while only.

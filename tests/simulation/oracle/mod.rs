@@ -225,10 +225,15 @@ impl Oracle {
         }
     }
 
+    /// Notes that no host's clock shows a later time. Told before the hosts do anything at that time: what they write is
+    /// looked at in the middle of a step, too.
+    pub(crate) fn it_is_at_most(&mut self, latest_ms: i64) {
+        self.has_lost_time |= self.latest_ms > 0 && latest_ms > self.latest_ms + LONG_MS;
+        self.latest_ms = self.latest_ms.max(latest_ms);
+    }
+
     /// Checks all that the rows say, where they have changed since the last look.
-    pub(crate) fn look(&mut self, now_ms: i64) {
-        self.has_lost_time |= self.latest_ms > 0 && now_ms > self.latest_ms + LONG_MS;
-        self.latest_ms = self.latest_ms.max(now_ms);
+    pub(crate) fn look(&mut self) {
         let version = self.rows.version();
         if self.version.replace(version) != Some(version) {
             // What belongs to an interval is frozen when it has ended: it is checked then, and at the very end.

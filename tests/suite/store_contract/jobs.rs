@@ -3,6 +3,7 @@
 use super::is_lease_lost;
 use crate::hands::Hands;
 use crate::world::{START, at, every, job_on, manual_job, tasks_only};
+use latchwork::domain::call_limits::CallLimits;
 use latchwork::domain::cron::{CronSchedule, DstFold, DstGap, DstRules};
 use latchwork::domain::grants::{Access, DirectoryGrant, Grants};
 use latchwork::domain::ids::JobId;
@@ -33,6 +34,15 @@ fn unusual_spec(schedule: Schedule) -> JobSpec {
         rate_limit: Some(12.5),
         priority: -7,
         key_bytes_max: 12_345,
+        limits: CallLimits {
+            cpu_max: Duration::from_secs(7),
+            output_bytes_max: 1,
+            log_bytes_max: 2,
+            checkpoint_bytes_max: 3,
+            handles_max: 4,
+            random_bytes_max: 5,
+            http_body_bytes_max: 6,
+        },
     };
     let rules = JobRules {
         overlap: Overlap::Queue { max: 3 },

@@ -48,9 +48,9 @@ impl HttpService for Client {
         let agent = self.0.clone();
         let asked = tokio::task::spawn_blocking(move || {
             let answered = if body.is_empty() {
-                agent.run(ureq::http::Request::from_parts(head, ()))
+                agent.run(http::Request::from_parts(head, ()))
             } else {
-                agent.run(ureq::http::Request::from_parts(head, &body[..]))
+                agent.run(http::Request::from_parts(head, &body[..]))
             };
             let (head, mut body) = answered?.into_parts();
             let bytes = body.with_config().limit(ANSWER_BYTES_MAX).read_to_vec()?;
