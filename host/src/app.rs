@@ -91,16 +91,15 @@ pub async fn serve(config: Config, guests: tokio::runtime::Handle) -> anyhow::Re
         return Ok(());
     };
     let host_id = config.host_id.clone().map_or_else(|| kept_host_id(&config.data_dir), Ok)?;
-    let sandbox = Sandbox::new(Compiler::of_this_binary(config.compile))?;
-    let sandbox = sandbox.with_cache(CodeCache::open(&config.data_dir)?);
     let state = AppState {
         store: Arc::clone(&store),
-        sandbox: Arc::new(sandbox),
+        sandbox: Arc::new(sandbox(&config)?),
         clock: Arc::new(clock()),
         status: Arc::new(HostStatus::new(host_id, IncarnationId::generate())),
         roles: config.roles.clone(),
         wakeups: Wakeups::default(),
         allowed: config.allowed,
+        ceilings: config.ceilings,
         recovery: config.recovery,
         upload_bytes_max: config.upload_bytes_max,
         streams: Arc::new(Semaphore::new(api::STREAMS_MAX)),
@@ -144,6 +143,16 @@ pub async fn serve(config: Config, guests: tokio::runtime::Handle) -> anyhow::Re
         Reason::Broken(reason) => bail!("{reason}; start it again, it goes on where it was"),
         Reason::Signal | Reason::Drain => Ok(()),
     }
+}
+
+/// What runs plugins, with the code that earlier starts have compiled.
+fn sandbox(config: &Config) -> anyhow::Result<Sandbox> {
+    let sandbox =
+        Sandbox::new(Compiler::of_this_binary(config.compile))?.with_cache(CodeCache::open(&config.data_dir)?);
+    Ok(match config.calls_memory_bytes_max {
+        Some(bytes) => sandbox.with_memory(bytes),
+        None => sandbox,
+    })
 }
 
 /// What a host needs to begin.
@@ -214,6 +223,7 @@ fn parts(state: &AppState, profile: HostProfile, retention: Retention, guests: t
         profile,
         wakeups: state.wakeups.clone(),
         allowed: state.allowed.clone(),
+        ceilings: state.ceilings,
         recovery: state.recovery,
         retention,
         guests,

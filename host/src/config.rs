@@ -1,14 +1,17 @@
 //! The host's settings: flags, then environment, then an optional TOML file, then defaults.
 
+mod ceilings;
 mod readers;
 
 use crate::database_setting::{self, Database};
+use crate::domain::ceilings::Ceilings;
 use crate::domain::host::Roles;
 use crate::domain::labels::Labels;
 use crate::domain::rules::Retention;
 use crate::plugin_store_setting::PluginStore;
 use crate::recovery_settings::RecoverySettings;
 use crate::sandbox::{AllowedDirectories, AllowedDirectory, CompileLimits};
+use ceilings::CeilingSettings;
 use readers::*;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -86,6 +89,10 @@ pub struct Settings {
     #[arg(long, env = "LATCHWORK_COMPILE_TIMEOUT", value_name = "DURATION", value_parser = compile_timeout)]
     pub compile_timeout: Option<Duration>,
 
+    /// What no job goes beyond.
+    #[command(flatten)]
+    pub ceilings: CeilingSettings,
+
     /// How long running tasks may go on after SIGTERM or SIGINT [default: 30s]
     #[arg(long, env = "LATCHWORK_STOP_GRACE", value_name = "DURATION", value_parser = stop_grace)]
     pub stop_grace: Option<Duration>,
@@ -147,6 +154,10 @@ pub struct Config {
     pub upload_bytes_max: usize,
     /// How far compiling an upload may go.
     pub compile: CompileLimits,
+    /// How far jobs may go.
+    pub ceilings: Ceilings,
+    /// How much memory all calls together may have, in bytes; none for half of the machine's.
+    pub calls_memory_bytes_max: Option<u64>,
     /// How long running tasks may go on when the host stops.
     pub stop_grace: Duration,
     /// How interrupted intervals are treated.
@@ -224,6 +235,7 @@ impl Settings {
             compile_memory_bytes_max: take(&mut file, "compile_memory_bytes_max", bare, compile_memory_bytes_max)?,
             compile_cpu_max: take(&mut file, "compile_cpu_max", quoted, compile_cpu_max)?,
             compile_timeout: take(&mut file, "compile_timeout", quoted, compile_timeout)?,
+            ceilings: CeilingSettings::from_toml(&mut file)?,
             stop_grace: take(&mut file, "stop_grace", quoted, stop_grace)?,
             enable_recovery: take(&mut file, "enable_recovery", bare, enable_recovery)?,
             default_recovery_enabled: take(&mut file, "default_recovery_enabled", bare, default_recovery_enabled)?,
@@ -258,6 +270,7 @@ impl Settings {
             compile_memory_bytes_max: self.compile_memory_bytes_max.or(file.compile_memory_bytes_max),
             compile_cpu_max: self.compile_cpu_max.or(file.compile_cpu_max),
             compile_timeout: self.compile_timeout.or(file.compile_timeout),
+            ceilings: self.ceilings.or(file.ceilings),
             stop_grace: self.stop_grace.or(file.stop_grace),
             enable_recovery: self.enable_recovery.or(file.enable_recovery),
             default_recovery_enabled: self.default_recovery_enabled.or(file.default_recovery_enabled),
@@ -292,6 +305,8 @@ impl Settings {
                 cpu_max: self.compile_cpu_max.unwrap_or(Duration::from_mins(1)),
                 timeout: self.compile_timeout.unwrap_or(Duration::from_mins(2)),
             },
+            calls_memory_bytes_max: self.ceilings.calls_memory_bytes_max,
+            ceilings: self.ceilings.resolve(),
             stop_grace: self.stop_grace.unwrap_or(Duration::from_secs(30)),
             recovery: RecoverySettings {
                 is_enabled: self.enable_recovery.unwrap_or(true),

@@ -5,6 +5,7 @@ use crate::plugin::{Caller, Plugins};
 use crate::store::FaultyStore;
 use crate::world::World;
 use latchwork::clock::Clock;
+use latchwork::domain::ceilings::Ceilings;
 use latchwork::domain::host::HostProfile;
 use latchwork::domain::ids::IncarnationId;
 use latchwork::domain::rules::Retention;
@@ -65,6 +66,7 @@ impl Host {
             profile: HostProfile::default(),
             wakeups: wakeups.clone(),
             allowed: AllowedDirectories::new(Vec::new()),
+            ceilings: Ceilings::default(),
             recovery,
             retention: Retention::default(),
             guests: runtime.handle().clone(),

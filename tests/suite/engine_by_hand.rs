@@ -3,6 +3,7 @@
 use crate::hands::Hands;
 use crate::world::{START, World, at, manual_job};
 use latchwork::clock::{Clock, ManualClock, SystemClock};
+use latchwork::domain::ceilings::Ceilings;
 use latchwork::domain::host::HostProfile;
 use latchwork::domain::ids::{IncarnationId, IntervalId, TaskIndex};
 use latchwork::domain::interval::IntervalState;
@@ -66,6 +67,7 @@ impl Host {
             profile: HostProfile::default(),
             wakeups: wakeups.clone(),
             allowed: AllowedDirectories::new(Vec::new()),
+            ceilings: Ceilings::default(),
             recovery: RECOVERY,
             retention: Retention::default(),
             guests: tokio::runtime::Handle::current(),

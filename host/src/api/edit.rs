@@ -3,7 +3,7 @@
 use super::AppState;
 use super::error::{ApiError, ApiResult};
 use super::extract::{Body, InPath, as_body, id, not_found};
-use super::job_request::CreateJob;
+use super::job_request::{CreateJob, HostRules};
 use super::job_view::JobView;
 use super::jobs::{check_surroundings, view};
 use super::merge_patch::{self, Members};
@@ -17,7 +17,7 @@ use axum::extract::State;
 use std::time::Duration;
 
 /// The fields that create a job. The other ones of a job are the host's, and no patch changes them.
-const FIELDS: [&str; 35] = [
+const FIELDS: [&str; 44] = [
     "name",
     "workspace_id",
     "plugin",
@@ -49,6 +49,15 @@ const FIELDS: [&str; 35] = [
     "interval_timeout",
     "memory_limit_bytes",
     "key_limit_bytes",
+    "cpu_limit",
+    "output_limit_bytes",
+    "log_limit_bytes",
+    "checkpoint_limit_bytes",
+    "handle_limit",
+    "random_limit_bytes",
+    "http_body_limit_bytes",
+    "warm_calls",
+    "weight",
     "max_failed",
     "rate_limit",
     "priority",
@@ -72,7 +81,7 @@ pub(super) async fn edit(
     Body(patch): Body<Members>,
 ) -> ApiResult<Json<JobView>> {
     let kept = known_job(&app, id("job", path)?).await?;
-    let edit = changed(&kept, patch, app.recovery.is_default, app.clock.now())?;
+    let edit = changed(&kept, patch, &app.host_rules(), app.clock.now())?;
     check_surroundings(&app, &edit.job.spec).await?;
     match app.store.edit_job(&edit).await? {
         Edited::Done => {}
@@ -84,7 +93,7 @@ pub(super) async fn edit(
     Ok(Json(view(&app, known_job(&app, kept.id).await?).await?))
 }
 
-fn changed(kept: &Job, patch: Members, is_recovery_default: bool, now: Timestamp) -> ApiResult<JobEdit> {
+fn changed(kept: &Job, patch: Members, host: &HostRules, now: Timestamp) -> ApiResult<JobEdit> {
     if let Some(unknown) = patch.keys().find(|name| !FIELDS.contains(&name.as_str())) {
         return Err(ApiError::invalid(unknown, "is no field that a job is created with, so it cannot be changed"));
     }
@@ -101,9 +110,9 @@ fn changed(kept: &Job, patch: Members, is_recovery_default: bool, now: Timestamp
     let body: CreateJob = as_body(merge_patch::text(&after).get())?;
     let spec = if same_schedule {
         // As it is: the grid keeps its beginning, and a job for one instant may have passed it.
-        body.into_spec_on(kept.spec.schedule.clone(), is_recovery_default)?
+        body.into_spec_on(kept.spec.schedule.clone(), host)?
     } else {
-        body.into_spec(is_recovery_default, now)?
+        body.into_spec(host, now)?
     };
     let timing = if same_schedule && same_jitter { Timing::Same } else { Timing::Other };
     Ok(edit_of(kept, spec, timing, now))

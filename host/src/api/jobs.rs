@@ -26,7 +26,7 @@ pub(super) async fn create(
     Body(body): Body<CreateJob>,
 ) -> ApiResult<(StatusCode, HeaderMap, Json<JobView>)> {
     let now = app.clock.now();
-    let spec = body.into_spec(app.recovery.is_default, now)?;
+    let spec = body.into_spec(&app.host_rules(), now)?;
     check_surroundings(&app, &spec).await?;
     let id = JobId::generate();
     let job = Job::new(id, spec, now);

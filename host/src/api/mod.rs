@@ -24,6 +24,7 @@ mod schedule_preview;
 mod tasks;
 
 use crate::clock::Clock;
+use crate::domain::ceilings::Ceilings;
 use crate::domain::host::{Role, Roles};
 use crate::recovery_settings::RecoverySettings;
 use crate::sandbox::{AllowedDirectories, Sandbox};
@@ -37,6 +38,7 @@ use error::ApiError;
 pub use events::STREAMS_MAX;
 use extract::BODY_BYTES_MAX;
 pub use health::waiting_router;
+use job_request::HostRules;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -58,6 +60,8 @@ pub struct AppState {
     pub wakeups: Wakeups,
     /// What jobs may be granted.
     pub allowed: AllowedDirectories,
+    /// How far jobs may go.
+    pub ceilings: Ceilings,
     /// How interrupted intervals are treated.
     pub recovery: RecoverySettings,
     /// The largest upload.
@@ -66,6 +70,12 @@ pub struct AppState {
     pub streams: Arc<Semaphore>,
     /// Cancelled when the host stops: streams end then.
     pub stop: CancellationToken,
+}
+
+impl AppState {
+    fn host_rules(&self) -> HostRules {
+        HostRules { enable_recovery: self.recovery.is_default, ceilings: self.ceilings }
+    }
 }
 
 /// All routes of a host with the role `api`; without it, it tells of its health and sends everybody else away.

@@ -104,6 +104,43 @@ pub(super) struct Limits {
     /// The most that the job's keys and their values may take [default: 67108864]
     #[arg(long, value_name = "BYTES")]
     key_limit_bytes: Option<u64>,
+
+    /// The longest a task may compute; what it waits for costs none of it [default: 1m]
+    #[arg(long, value_name = "SPAN")]
+    cpu_limit: Option<String>,
+
+    /// The longest output of a task [default: 1048576]
+    #[arg(long, value_name = "BYTES")]
+    output_limit_bytes: Option<u64>,
+
+    /// What is kept of a task's log [default: 262144]
+    #[arg(long, value_name = "BYTES")]
+    log_limit_bytes: Option<u64>,
+
+    /// The largest checkpoint of a task [default: 1048576]
+    #[arg(long, value_name = "BYTES")]
+    checkpoint_limit_bytes: Option<u64>,
+
+    /// The most handles of a task: files, streams, requests [default: 512]
+    #[arg(long, value_name = "N")]
+    handle_limit: Option<u32>,
+
+    /// The most random bytes of a task in one piece [default: 1048576]
+    #[arg(long, value_name = "BYTES")]
+    random_limit_bytes: Option<u64>,
+
+    /// The largest body of a request that a task sends, and of its response [default: 16777216]
+    #[arg(long, value_name = "BYTES")]
+    http_body_limit_bytes: Option<u64>,
+
+    /// How many tasks one sandbox serves; what a task leaves in its memory is seen by the next [default: 0, a fresh one
+    /// for each]
+    #[arg(long, value_name = "N")]
+    warm_calls: Option<u32>,
+
+    /// How many lanes and how much of the processors the job gets beside others, 1 to 100 [default: 1]
+    #[arg(long, value_name = "N")]
+    weight: Option<u32>,
 }
 
 /// A field of the request's body, none where no flag gives it.
@@ -150,6 +187,15 @@ impl Limits {
             ("rate_limit", self.rate_limit.map(Value::from)),
             ("priority", self.priority.map(Value::from)),
             ("key_limit_bytes", self.key_limit_bytes.map(Value::from)),
+            ("cpu_limit", self.cpu_limit.map(Value::from)),
+            ("output_limit_bytes", self.output_limit_bytes.map(Value::from)),
+            ("log_limit_bytes", self.log_limit_bytes.map(Value::from)),
+            ("checkpoint_limit_bytes", self.checkpoint_limit_bytes.map(Value::from)),
+            ("handle_limit", self.handle_limit.map(Value::from)),
+            ("random_limit_bytes", self.random_limit_bytes.map(Value::from)),
+            ("http_body_limit_bytes", self.http_body_limit_bytes.map(Value::from)),
+            ("warm_calls", self.warm_calls.map(Value::from)),
+            ("weight", self.weight.map(Value::from)),
         ]
     }
 }

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-fn parsed<T: FromStr>(text: &str, name: &str, expected: &str) -> Result<T, String> {
+pub(super) fn parsed<T: FromStr>(text: &str, name: &str, expected: &str) -> Result<T, String> {
     text.trim().parse().map_err(|_| format!("{name} takes {expected}"))
 }
 

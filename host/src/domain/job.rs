@@ -28,6 +28,9 @@ pub const KEY_BYTES_MAX_DEFAULT: u64 = 64 << 20;
 /// The priorities that a job may have.
 pub const PRIORITIES: RangeInclusive<i32> = -100..=100;
 
+/// The most calls that one sandbox may serve.
+pub const WARM_CALLS_MAX: u32 = 1_000_000;
+
 /// The longest timeout of a task: a day.
 pub const TIMEOUT_MAX: Duration = Duration::from_hours(24);
 
@@ -91,6 +94,10 @@ pub struct Policy {
     pub key_bytes_max: u64,
     /// How far one call may go in everything else.
     pub limits: CallLimits,
+    /// How many lanes, and turns at the processors, the job gets for each of a job of weight 1, `WEIGHTS`.
+    pub weight: u32,
+    /// How many calls one sandbox serves, at most [`WARM_CALLS_MAX`]; with 0 each call gets a fresh one.
+    pub warm_calls: u32,
 }
 
 /// How many tasks of an interval may fail before it is cut short.
@@ -127,6 +134,8 @@ impl Default for Policy {
             priority: 0,
             key_bytes_max: KEY_BYTES_MAX_DEFAULT,
             limits: CallLimits::default(),
+            weight: 1,
+            warm_calls: 0,
         }
     }
 }

@@ -1,8 +1,18 @@
-//! Which intervals get the lanes of a host: those of the highest priority first, those of one priority alike.
+//! Which intervals get the lanes of a host: those of the highest priority first; within one the workspaces have the same,
+//! within a workspace its jobs by their weights, within a job its intervals the same.
+
+use super::ids::JobId;
+use super::level::{Want, level};
+use super::turns::Party;
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// An interval's claim to lanes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Bid {
+    /// Whose it is.
+    pub party: Arc<Party>,
     /// Its job's.
     pub priority: i32,
     /// How many lanes it has.
@@ -11,121 +21,164 @@ pub struct Bid {
     pub wanted: u32,
 }
 
+/// How many lanes of a host one may have at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LaneCaps {
+    /// All intervals of one job.
+    pub job: u32,
+    /// All jobs of one workspace.
+    pub workspace: u32,
+}
+
+/// How many lanes each has.
+#[derive(Debug, Clone, Default)]
+struct Holdings {
+    workspaces: BTreeMap<Arc<str>, u32>,
+    jobs: BTreeMap<JobId, u32>,
+}
+
+impl Holdings {
+    fn of(bids: &[Bid], shares: &[u32]) -> Self {
+        let mut holdings = Self::default();
+        for (bid, share) in bids.iter().zip(shares) {
+            *holdings.workspaces.entry(Arc::clone(&bid.party.workspace)).or_default() += bid.lanes + share;
+            *holdings.jobs.entry(bid.party.job).or_default() += bid.lanes + share;
+        }
+        holdings
+    }
+
+    fn workspace(&self, party: &Party) -> u32 {
+        self.workspaces.get(&party.workspace).copied().unwrap_or(0)
+    }
+
+    fn job(&self, party: &Party) -> u32 {
+        self.jobs.get(&party.job).copied().unwrap_or(0)
+    }
+
+    /// A lane of one becomes another's.
+    fn pass(&mut self, from: &Party, to: &Party) {
+        let fewer = |lanes: &mut u32| *lanes = lanes.saturating_sub(1);
+        self.workspaces.entry(Arc::clone(&from.workspace)).and_modify(fewer);
+        self.jobs.entry(from.job).and_modify(fewer);
+        *self.workspaces.entry(Arc::clone(&to.workspace)).or_default() += 1;
+        *self.jobs.entry(to.job).or_default() += 1;
+    }
+}
+
 /// Shares out `free` lanes: how many each bid gets, in their order.
-///
-/// Higher priorities are served first. Within one, whoever has the fewest lanes gets the next.
-pub fn share_out(free: u32, bids: &[Bid]) -> Vec<u32> {
+pub fn share_out(free: u32, caps: LaneCaps, bids: &[Bid]) -> Vec<u32> {
     let mut order: Vec<usize> = (0..bids.len()).filter(|place| bids[*place].wanted > 0).collect();
-    order.sort_by_key(|place| std::cmp::Reverse(bids[*place].priority));
+    order.sort_by_key(|place| Reverse(bids[*place].priority));
     let (mut free, mut shares) = (free, vec![0; bids.len()]);
     for group in order.chunk_by(|one, other| bids[*one].priority == bids[*other].priority) {
-        free -= level(free, group, bids, &mut shares);
+        let holdings = Holdings::of(bids, &shares);
+        free -= Sharing { caps, bids, holdings }.among_workspaces(free, group, &mut shares);
     }
     shares
 }
 
-/// Raises the lowest of a group together until nothing is free or nothing is wanted; answers how many lanes that took.
-fn level(free: u32, group: &[usize], bids: &[Bid], shares: &mut [u32]) -> u32 {
-    let at_level = |bid: &Bid, level: u32| level.saturating_sub(bid.lanes).min(bid.wanted);
-    let taken = |level: u32| group.iter().map(|place| u64::from(at_level(&bids[*place], level))).sum::<u64>();
-    let top = group.iter().map(|place| bids[*place].lanes.saturating_add(bids[*place].wanted)).max().unwrap_or(0);
-    // The highest level at which what is taken is free.
-    let (mut low, mut high) = (0, top);
-    while low < high {
-        let middle = low + (high - low).div_ceil(2);
-        if taken(middle) <= u64::from(free) { low = middle } else { high = middle - 1 }
+/// One sharing among bids of the same priority.
+struct Sharing<'a> {
+    caps: LaneCaps,
+    bids: &'a [Bid],
+    holdings: Holdings,
+}
+
+impl Sharing<'_> {
+    /// Answers how many lanes were shared out.
+    fn among_workspaces(&self, free: u32, group: &[usize], shares: &mut [u32]) -> u32 {
+        let workspaces = self.grouped(group, |party| Arc::clone(&party.workspace));
+        let want = |places: &Vec<usize>| {
+            let has = self.holdings.workspace(&self.bids[places[0]].party);
+            let wanted =
+                self.jobs(places).values().map(|job| self.want_of_job(job).wanted).fold(0, u32::saturating_add);
+            Want::alike(has, wanted.min(self.caps.workspace.saturating_sub(has)))
+        };
+        let wants: Vec<_> = workspaces.values().map(want).collect();
+        let given = level(free, &wants);
+        for (places, given) in workspaces.values().zip(&given) {
+            self.among_jobs(*given, places, shares);
+        }
+        given.iter().sum()
     }
-    let mut left = free;
-    for place in group {
-        shares[*place] = at_level(&bids[*place], low);
-        left -= shares[*place];
+
+    fn among_jobs(&self, free: u32, places: &[usize], shares: &mut [u32]) {
+        let jobs = self.jobs(places);
+        let wants: Vec<_> = jobs.values().map(|job| self.want_of_job(job)).collect();
+        for (job, given) in jobs.values().zip(level(free, &wants)) {
+            let wants: Vec<_> =
+                job.iter().map(|place| &self.bids[*place]).map(|bid| Want::alike(bid.lanes, bid.wanted)).collect();
+            job.iter().zip(level(given, &wants)).for_each(|(place, share)| shares[*place] = share);
+        }
     }
-    // What is left over is too little to raise all: one each, as far as it goes.
-    let can_rise = |place: &&usize| at_level(&bids[**place], low + 1) > at_level(&bids[**place], low);
-    for place in group.iter().filter(can_rise).take(left as usize) {
-        shares[*place] += 1;
+
+    fn want_of_job(&self, places: &[usize]) -> Want {
+        let party = &self.bids[places[0]].party;
+        let has = self.holdings.job(party);
+        let wanted = places.iter().fold(0, |sum: u32, place| sum.saturating_add(self.bids[*place].wanted));
+        Want { has, wanted: wanted.min(self.caps.job.saturating_sub(has)), weight: party.weight.max(1) }
     }
-    group.iter().map(|place| shares[*place]).sum()
+
+    fn jobs(&self, places: &[usize]) -> BTreeMap<JobId, Vec<usize>> {
+        self.grouped(places, |party| party.job)
+    }
+
+    fn grouped<K: Ord>(&self, places: &[usize], key: impl Fn(&Party) -> K) -> BTreeMap<K, Vec<usize>> {
+        let mut groups: BTreeMap<K, Vec<usize>> = BTreeMap::new();
+        places.iter().for_each(|place| groups.entry(key(&self.bids[*place].party)).or_default().push(*place));
+        groups
+    }
 }
 
 /// Bids that were not met in full because every lane of the host is in use.
 #[derive(Debug, Default)]
-pub struct Unmet(Vec<Bid>);
+pub struct Unmet {
+    bids: Vec<Bid>,
+    holdings: Holdings,
+}
 
 impl Unmet {
-    /// What is left of the bids after their shares.
-    pub fn after(bids: &[Bid], shares: &[u32]) -> Self {
-        let rest = |(bid, share): (&Bid, &u32)| Bid { lanes: bid.lanes + share, wanted: bid.wanted - share, ..*bid };
-        Self(bids.iter().zip(shares).map(rest).filter(|bid| bid.wanted > 0).collect())
+    /// What is left of the bids after their shares, as far as they may have more.
+    pub fn after(caps: LaneCaps, bids: &[Bid], shares: &[u32]) -> Self {
+        let allowed = share_out(u32::MAX, caps, bids);
+        let rest = |((bid, share), allowed): ((&Bid, &u32), u32)| Bid {
+            lanes: bid.lanes + share,
+            wanted: allowed.saturating_sub(*share),
+            ..bid.clone()
+        };
+        let rest = bids.iter().zip(shares).zip(allowed).map(rest).filter(|bid| bid.wanted > 0).collect();
+        Self { bids: rest, holdings: Holdings::of(bids, shares) }
     }
 
     /// Whether a lane of an interval that has so many ends instead of beginning another task, so that whoever has more
-    /// right to it gets it: a higher priority, or the same with fewer lanes. Each answer of yes serves one of the bids.
-    pub fn takes(&mut self, priority: i32, lanes: u32) -> bool {
-        let has_more_right =
-            |bid: &&mut Bid| bid.priority > priority || bid.priority == priority && bid.lanes + 1 < lanes;
-        let Some(bid) = self.0.iter_mut().filter(|bid| bid.wanted > 0).find(has_more_right) else { return false };
+    /// right to it gets it. Each answer of yes serves one of the bids.
+    pub fn takes(&mut self, party: &Party, priority: i32, lanes: u32) -> bool {
+        let Self { bids, holdings } = self;
+        let more = |bid: &&mut Bid| bid.wanted > 0 && has_more_right(bid, holdings, (party, priority, lanes));
+        let Some(bid) = bids.iter_mut().find(more) else { return false };
         bid.wanted -= 1;
         bid.lanes += 1;
+        holdings.pass(party, &bid.party);
         true
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn bid(priority: i32, lanes: u32, wanted: u32) -> Bid {
-        Bid { priority, lanes, wanted }
+/// A higher priority has; within one a workspace, then a job, then an interval that would still have fewer lanes, by
+/// its weight.
+fn has_more_right(bid: &Bid, holdings: &Holdings, (party, priority, lanes): (&Party, i32, u32)) -> bool {
+    if bid.priority != priority {
+        return bid.priority > priority;
     }
-
-    #[test]
-    fn as_long_as_there_are_lanes_each_gets_what_it_wants() {
-        let bids = [bid(0, 0, 8), bid(-5, 3, 1), bid(7, 0, 0)];
-        assert_eq!(share_out(1_024, &bids), [8, 1, 0]);
-        assert_eq!(share_out(9, &bids), [8, 1, 0]);
+    if bid.party.workspace != party.workspace {
+        return holdings.workspace(&bid.party) + 1 < holdings.workspace(party);
     }
-
-    #[test]
-    fn a_higher_priority_is_served_first() {
-        assert_eq!(share_out(10, &[bid(0, 0, 8), bid(1, 0, 7)]), [3, 7]);
-        assert_eq!(share_out(5, &[bid(-1, 0, 8), bid(1, 0, 7), bid(0, 0, 9)]), [0, 5, 0]);
-        assert_eq!(share_out(0, &[bid(9, 0, 8)]), [0]);
+    if bid.party.job != party.job {
+        let by_weight = |lanes: u32, weight: u32| u64::from(lanes) * u64::from(weight.max(1));
+        let (theirs, own) = (holdings.job(&bid.party) + 1, holdings.job(party));
+        return by_weight(theirs, party.weight) < by_weight(own, bid.party.weight);
     }
-
-    #[test]
-    fn within_a_priority_the_fewest_lanes_come_first() {
-        assert_eq!(share_out(6, &[bid(0, 10, 9), bid(0, 0, 9), bid(0, 2, 9)]), [0, 4, 2]);
-        assert_eq!(share_out(7, &[bid(0, 0, 9), bid(0, 0, 9), bid(0, 0, 1)]), [3, 3, 1]);
-        assert_eq!(share_out(2, &[bid(0, 0, 9), bid(0, 0, 9), bid(0, 0, 9)]).iter().sum::<u32>(), 2);
-    }
-
-    #[test]
-    fn no_lane_is_shared_out_twice_and_none_is_left_that_somebody_wants() {
-        for free in 0..40 {
-            let bids = [bid(1, 4, 7), bid(0, 0, 5), bid(1, 0, 3), bid(0, 9, 20), bid(-3, 1, 1)];
-            let shares = share_out(free, &bids);
-            assert!(shares.iter().zip(&bids).all(|(share, bid)| *share <= bid.wanted), "{shares:?}");
-            assert_eq!(shares.iter().sum::<u32>(), free.min(36), "{shares:?}");
-        }
-    }
-
-    #[test]
-    fn a_lane_ends_for_a_higher_priority_once_for_each_lane_that_is_wanted() {
-        let bids = [bid(5, 0, 3)];
-        let mut unmet = Unmet::after(&bids, &share_out(1, &bids));
-        assert!(!unmet.takes(5, 1) && !unmet.takes(9, 1_000), "the same or a higher priority keeps what it has");
-        assert_eq!([0; 3].map(|_| unmet.takes(0, 4)), [true, true, false]);
-    }
-
-    #[test]
-    fn a_lane_ends_for_the_same_priority_only_until_both_have_as_many() {
-        let bids = [bid(0, 1_024, 0), bid(0, 0, 1_024)];
-        let mut unmet = Unmet::after(&bids, &share_out(0, &bids));
-        let mut lanes = 1_024;
-        while unmet.takes(0, lanes) {
-            lanes -= 1;
-        }
-        assert_eq!(lanes, 512);
-    }
+    bid.lanes + 1 < lanes
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@
 
 pub mod backfill;
 pub mod call_limits;
+pub mod ceilings;
 pub mod chain;
 pub mod comparison;
 pub mod cron;
@@ -25,6 +26,7 @@ pub mod key_quota;
 pub mod labels;
 pub mod lanes;
 pub mod lease;
+pub mod level;
 pub mod pausing;
 pub mod plan;
 pub mod presence;

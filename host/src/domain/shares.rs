@@ -5,7 +5,7 @@
 //! and gives them back as their tasks end.
 
 use super::ids::IncarnationId;
-use super::lanes::{Bid, share_out};
+use super::level::{Want, level};
 use super::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
@@ -114,9 +114,8 @@ impl LaneShares {
         let wanted = if is_needed { ask.wanted } else { ask.wanted.max(own) };
         let mut all: Vec<_> = others.chain([(Reverse(own), owner, wanted)]).collect();
         all.sort_unstable();
-        let bids: Vec<_> =
-            all.iter().map(|(.., wanted)| Bid { priority: 0, lanes: 0, wanted: (*wanted).min(ask.max) }).collect();
-        let shares = share_out(ask.max, &bids);
+        let wants: Vec<_> = all.iter().map(|(.., wanted)| Want::alike(0, (*wanted).min(ask.max))).collect();
+        let shares = level(ask.max, &wants);
         all.iter().zip(shares).find(|((_, who, _), _)| *who == owner).map_or(0, |(_, share)| share)
     }
 

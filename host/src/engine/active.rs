@@ -11,9 +11,10 @@ use crate::domain::shares::{HeldLanes, LaneAsk, LaneGrant, LaneShares};
 use crate::domain::stage_order::StageOrder;
 use crate::domain::task::{Failure, FailureKind, Outcome, TaskOutput};
 use crate::domain::timestamp::Timestamp;
+use crate::domain::turns::Party;
 use crate::domain::worklist::{LeasedSegment, Start, Worklist};
 use crate::sandbox::{
-    CallReport, Callable, JobInput, KeyReader, Limits, PlanOutput, Reach, Surroundings, TaskInput, TaskSide,
+    CallReport, Callable, JobInput, KeyReader, Limits, PlanOutput, Reach, Surroundings, TaskInput, TaskSide, WarmCell,
 };
 use crate::store::{Claim, Claimed, HeldInterval, OpenInterval, Store, StoreError};
 use futures::FutureExt as _;
@@ -33,6 +34,7 @@ pub(super) struct ActiveInterval {
     pub(super) store: Arc<dyn Store>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) checkpoints: Checkpoints,
+    pub(super) party: Arc<Party>,
     plugin: Arc<dyn Callable>,
     input: JobInput,
     limits: Limits,
@@ -93,6 +95,11 @@ impl ActiveInterval {
                 payload: open.work.payload.clone(),
                 tasks: open.work.tasks.unwrap_or(1),
             },
+            party: Arc::new(Party {
+                workspace: open.workspace_id.as_str().into(),
+                job: open.job,
+                weight: policy.weight,
+            }),
             limits: Limits {
                 timeout: policy.timeout,
                 memory_bytes_max: policy.memory_bytes_max,
@@ -242,6 +249,7 @@ impl ActiveInterval {
         start: Start,
         checkpoint: Option<Vec<u8>>,
         side: Arc<dyn TaskSide>,
+        warm: &mut WarmCell,
     ) -> CallReport<TaskOutput> {
         let stage = &self.open.stages[start.stage as usize];
         let task = TaskInput {
@@ -256,7 +264,9 @@ impl ActiveInterval {
             checkpoint,
         };
         match self.surroundings(Some(side)) {
-            Ok(surroundings) => guarded(self.plugin.run(&task, surroundings)).await,
+            Ok(surroundings) => {
+                guarded(self.plugin.run(&task, Surroundings { warm: Some(warm), ..surroundings })).await
+            }
             Err(failure) => failed(failure),
         }
     }
@@ -290,6 +300,8 @@ impl ActiveInterval {
             limits: self.limits,
             keys: Arc::clone(&self.keys),
             task,
+            party: Arc::clone(&self.party),
+            warm: None,
             reach: self.reach.as_ref().map_err(Clone::clone)?,
             now: Arc::new(move || clock.now()),
         })

@@ -19,6 +19,7 @@ use super::trust::SharedTrust;
 use super::turnstile::Turnstile;
 use super::waits::patiently;
 use crate::clock::Clock;
+use crate::domain::ceilings::Ceilings;
 use crate::domain::host::{HostProfile, Role};
 use crate::domain::ids::IncarnationId;
 use crate::domain::lease::HEARTBEAT_EVERY;
@@ -66,6 +67,8 @@ pub struct EngineParts {
     pub wakeups: Wakeups,
     /// What jobs may be granted.
     pub allowed: AllowedDirectories,
+    /// How far they may go here.
+    pub ceilings: Ceilings,
     /// How interrupted intervals are treated.
     pub recovery: RecoverySettings,
     /// How long ended intervals are kept of jobs that do not say.
@@ -243,7 +246,7 @@ impl Works {
         (stop, dethroned): (&CancellationToken, &CancellationToken),
     ) -> Self {
         let (store, clock, guests) = (&parts.store, &parts.clock, &parts.guests);
-        let (executor, turnstile) = (&parts.wakeups.executor, Arc::<Turnstile>::default());
+        let (executor, turnstile) = (&parts.wakeups.executor, Arc::new(Turnstile::new(parts.ceilings.lanes)));
         let mut writers = JoinSet::new();
         let recorder = Recorder::new(RecorderParts {
             store: Arc::clone(store),
@@ -265,6 +268,7 @@ impl Works {
             clock: Arc::clone(clock),
             checkpoints,
             allowed: parts.allowed.clone(),
+            ceilings: parts.ceilings,
             owner,
         };
         let intake = Intake {

@@ -5,6 +5,7 @@ use super::checkpoints::Checkpoints;
 use super::component::{self, ComponentError, NotNow};
 use super::fallback;
 use crate::clock::Clock;
+use crate::domain::ceilings::Ceilings;
 use crate::domain::grants::{DirectoryGrant, Grants};
 use crate::domain::ids::{IncarnationId, IntervalId};
 use crate::domain::task::{Failure, FailureKind};
@@ -20,6 +21,7 @@ pub(super) struct Loader {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) checkpoints: Checkpoints,
     pub(super) allowed: AllowedDirectories,
+    pub(super) ceilings: Ceilings,
     pub(super) owner: IncarnationId,
 }
 
@@ -33,7 +35,8 @@ impl Loader {
             }
             open => open?,
         };
-        let Some(open) = open else { return Ok(None) };
+        let Some(mut open) = open else { return Ok(None) };
+        open.work.policy = self.ceilings.over(open.work.policy);
         match component::load(&*self.store, &*self.plugins, &open.digest).await {
             Ok(plugin) => {
                 let reach = self.open(open.work.grants.clone()).await;

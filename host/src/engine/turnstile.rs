@@ -3,7 +3,7 @@
 use super::active::ActiveInterval;
 use crate::domain::ids::JobId;
 use crate::domain::job::MAX_PARALLEL_MAX;
-use crate::domain::lanes::{Bid, Unmet, share_out};
+use crate::domain::lanes::{Bid, LaneCaps, Unmet, share_out};
 use crate::domain::rate::{RateAsk, RateGrant, Reservations};
 use crate::domain::timestamp::Timestamp;
 use std::collections::BTreeMap;
@@ -18,8 +18,8 @@ const LANES_MAX: u32 = MAX_PARALLEL_MAX;
 const WAIT_MIN: Duration = Duration::from_millis(25);
 
 /// Shared by the executor, which starts lanes, and the recorder, which hands tasks to them.
-#[derive(Default)]
 pub(super) struct Turnstile {
+    caps: LaneCaps,
     rates: Mutex<Reservations>,
     unmet: Mutex<Unmet>,
 }
@@ -45,6 +45,11 @@ pub(super) enum Pass {
 }
 
 impl Turnstile {
+    /// One that gives no job and no workspace more than its cap.
+    pub(super) fn new(caps: LaneCaps) -> Self {
+        Self { caps, rates: Mutex::default(), unmet: Mutex::default() }
+    }
+
     /// How many lanes of the host are free.
     pub(super) fn room(&self, active: &[Arc<ActiveInterval>]) -> u32 {
         let in_use = active.iter().fold(0u32, |sum, interval| sum.saturating_add(interval.desk().lanes.count()));
@@ -92,11 +97,11 @@ impl Turnstile {
                 }
                 *left -= wanted;
             }
-            bids.push(Bid { priority: policy.priority, lanes, wanted });
+            bids.push(Bid { party: Arc::clone(&interval.party), priority: policy.priority, lanes, wanted });
         }
         let in_use = bids.iter().fold(0u32, |sum, bid| sum.saturating_add(bid.lanes));
-        let shares = share_out(LANES_MAX.saturating_sub(in_use), &bids);
-        *lock(&self.unmet) = Unmet::after(&bids, &shares);
+        let shares = share_out(LANES_MAX.saturating_sub(in_use), self.caps, &bids);
+        *lock(&self.unmet) = Unmet::after(self.caps, &bids, &shares);
         for (interval, share) in active.iter().zip(&shares) {
             if interval.open.work.policy.rate_limit.is_some() {
                 rates.begin(interval.open.job, *share);
@@ -112,7 +117,7 @@ impl Turnstile {
             let desk = interval.desk();
             (desk.lanes.count(), desk.lanes.may_go_on())
         };
-        if !may_go_on || lock(&self.unmet).takes(policy.priority, lanes) {
+        if !may_go_on || lock(&self.unmet).takes(&interval.party, policy.priority, lanes) {
             return Pass::Taken;
         }
         let is_limited = policy.rate_limit.is_some() && right == Right::ToAsk;

@@ -1,28 +1,34 @@
 //! One call of a plugin, in a sandbox of its own.
 
 use super::bindings::{Plugin as Instance, PluginPre, types as wit};
+use super::capacity::Capacity;
+use super::cell::{Cell, WarmCell};
 use super::context::{JobInput, TaskInput};
 use super::ending;
 use super::events::EventList;
 use super::keys::{KeyOverlay, KeyReader};
-use super::limits::{HOSTCALL_BYTES_MAX, Limits, MESSAGE_BYTES_MAX, OUTPUT_BYTES_MAX};
+use super::limits::{Limits, MESSAGE_BYTES_MAX};
 use super::log::TaskLog;
+use super::pace::Pace;
 use super::reach::Reach;
 use super::state::{CallState, Offers};
 use super::task_side::{MaybeTask, TaskSide};
+use crate::domain::digest::Digest;
+use crate::domain::human_duration;
 use crate::domain::plan::DeclaredStage;
 use crate::domain::task::{Event, Failure, FailureKind, KeyWrites, LogLine, Outcome, TaskOutput};
 use crate::domain::timestamp::Timestamp;
+use crate::domain::turns::Party;
 use std::sync::Arc;
-use tokio::sync::Semaphore;
-use wasmtime::{Store, UpdateDeadline};
+use wasmtime::Store;
 
 /// A checked and compiled component, ready to be called. Clones share the code.
 #[derive(Clone)]
 pub struct Plugin {
+    digest: Digest,
     pre: PluginPre<CallState>,
     imports: Arc<[String]>,
-    permits: Arc<Semaphore>,
+    capacity: Arc<Capacity>,
 }
 
 /// What a call may reach, and how far it may go.
@@ -35,6 +41,10 @@ pub struct Surroundings<'a> {
     pub task: Option<Arc<dyn TaskSide>>,
     /// What it may reach beside the host's own functions.
     pub reach: &'a Reach,
+    /// For whom it computes.
+    pub party: Arc<Party>,
+    /// The sandbox of the call before, where the job wants that; none for a fresh one.
+    pub warm: Option<&'a mut WarmCell>,
     /// Reads the time for log lines.
     pub now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
 }
@@ -68,8 +78,13 @@ struct Kept {
 type Answer<T> = wasmtime::Result<Result<T, wit::TaskError>>;
 
 impl Plugin {
-    pub(super) fn new(pre: PluginPre<CallState>, imports: Vec<String>, permits: Arc<Semaphore>) -> Self {
-        Self { pre, imports: imports.into(), permits }
+    pub(super) fn new(
+        digest: Digest,
+        pre: PluginPre<CallState>,
+        imports: Vec<String>,
+        capacity: Arc<Capacity>,
+    ) -> Self {
+        Self { digest, pre, imports: imports.into(), capacity }
     }
 
     /// The names of what the component imports.
@@ -86,74 +101,81 @@ impl Plugin {
         })
     }
 
-    /// Calls `run` in a fresh sandbox.
+    /// Calls `run`, in a fresh sandbox or in the warm one that is given.
     pub async fn run(&self, task: &TaskInput<'_>, surroundings: Surroundings<'_>) -> CallReport<TaskOutput> {
         let context = wit::TaskContext::from(task);
+        let output_bytes_max = surroundings.limits.call.output_bytes_max;
         let report = self.call(surroundings, async |plugin, store| plugin.call_run(store, &context).await).await;
         report.map(|output, Kept { keys, events }| {
-            if output.len() > OUTPUT_BYTES_MAX {
-                let found = output.len();
-                let message = format!("a task's output has at most {OUTPUT_BYTES_MAX} bytes, not {found}");
+            let (found, max) = (output.len(), output_bytes_max);
+            if found as u64 > max {
+                let message = format!("a task's output has at most {max} bytes, not {found} (output_limit_bytes)");
                 return Err(Failure { kind: FailureKind::LimitExceeded, message });
             }
             Ok(TaskOutput { output, keys, events })
         })
     }
 
-    /// Runs `export` in a fresh sandbox, which is dropped at the end whatever happened.
+    /// Runs `export` in a sandbox, which is dropped at the end unless all went well and it is to be kept.
     async fn call<T>(
         &self,
         surroundings: Surroundings<'_>,
         export: impl AsyncFnOnce(&Instance, &mut Store<CallState>) -> Answer<T>,
     ) -> CallReport<(T, Kept)> {
-        let _permit = self.permits.acquire().await.expect("the semaphore is never closed");
-        let Surroundings { limits, keys, task, reach, now } = surroundings;
-        let log = TaskLog::new(Arc::clone(&now));
+        let Surroundings { limits, keys, task, reach, party, mut warm, now } = surroundings;
+        let task = MaybeTask { task, checkpoint_bytes_max: limits.call.checkpoint_bytes_max };
         let keys = KeyOverlay::new(keys, limits.key_bytes_max);
-        let offers = Offers { keys, events: EventList::new(now), task: MaybeTask(task) };
-        let state = match CallState::new(limits, offers, log.clone(), reach) {
-            Ok(state) => state,
-            Err(gone) => return CallReport::failed(FailureKind::Host, gone.to_string(), &log),
+        let offers = Offers { keys, events: EventList::new(Arc::clone(&now)), task };
+        let kept = warm.as_mut().and_then(|warm| warm.take(party.job, self.digest));
+        let mut cell = match kept {
+            Some(mut cell) => {
+                cell.store.data_mut().begin_call(offers);
+                cell
+            }
+            None => {
+                let place = self.capacity.place(limits.memory_bytes_max).await;
+                let log = TaskLog::new(now, limits.call.log_bytes_max);
+                match CallState::new(limits, offers, log.clone(), reach) {
+                    Ok(state) => Cell::new(&self.pre, state, place),
+                    Err(gone) => return CallReport::failed(FailureKind::Host, gone.to_string(), &log),
+                }
+            }
         };
-        let mut store = self.store(state);
+        let job = party.job;
+        let pace = Pace::new(Arc::clone(&self.capacity.turns), party, limits.call.cpu_max);
+        cell.keep_pace(Arc::clone(&pace));
         let call = async {
-            let instance = self.pre.instantiate_async(&mut store).await?;
-            export(&instance, &mut store).await
+            let (instance, store) = cell.enter(&self.pre).await?;
+            export(instance, store).await
         };
         // The epoch makes a guest that only computes give way, so that this clock is also looked at.
-        let Ok(answer) = tokio::time::timeout(limits.timeout, call).await else {
-            let message = format!("the call took longer than {:?}", limits.timeout);
-            // Before the log is taken: what the guest wrote without a line's end becomes a line then.
-            drop(store);
+        let answer = tokio::time::timeout(limits.timeout, pace.drive(call)).await;
+        let state = cell.store.data_mut();
+        let log = state.log.clone();
+        let Ok(answer) = answer else {
+            let message = format!("the call took longer than {} (timeout)", human_duration::format(limits.timeout));
             return CallReport::failed(FailureKind::Timeout, message, &log);
         };
-        let CallState { memory, keys, events, has_hit_limit, .. } = store.into_data();
         match answer {
             Ok(Ok(value)) => {
-                let kept = Kept { keys: keys.into_writes(), events: events.into_events() };
+                let kept = Kept { keys: state.keys.take_writes(), events: state.events.take_events() };
+                if let Some(warm) = warm.filter(|_| !self.capacity.is_wanted()) {
+                    warm.keep(job, self.digest, cell);
+                }
                 CallReport { outcome: Outcome::Succeeded((value, kept)), log: log.take() }
             }
             Ok(Err(wit::TaskError::Retryable(message))) => CallReport::failed(FailureKind::Retryable, message, &log),
             // The plugin only passes on what the host has answered.
-            Ok(Err(wit::TaskError::Fatal(message))) if has_hit_limit => {
+            Ok(Err(wit::TaskError::Fatal(message))) if state.has_hit_limit => {
                 CallReport::failed(FailureKind::LimitExceeded, message, &log)
             }
             Ok(Err(wit::TaskError::Fatal(message))) => CallReport::failed(FailureKind::Fatal, message, &log),
             Err(error) => {
-                let out_of_memory = memory.refusal().map(|message| (FailureKind::OutOfMemory, message));
-                let (kind, message) = out_of_memory.unwrap_or_else(|| ending::failure(&error));
+                let out_of_memory = state.memory.refusal().map(|message| (FailureKind::OutOfMemory, message));
+                let (kind, message) = out_of_memory.unwrap_or_else(|| ending::failure(&error, &limits.call));
                 CallReport::failed(kind, message, &log)
             }
         }
-    }
-
-    fn store(&self, state: CallState) -> Store<CallState> {
-        let mut store = Store::new(self.pre.engine(), state);
-        store.limiter(|state| &mut state.memory);
-        store.set_hostcall_fuel(HOSTCALL_BYTES_MAX);
-        store.set_epoch_deadline(1);
-        store.epoch_deadline_callback(|_| Ok(UpdateDeadline::Yield(1)));
-        store
     }
 }
 

@@ -2,9 +2,10 @@
 
 use super::cache::{CodeCache, EngineId};
 use super::call::Plugin;
+use super::capacity::{self, CALLS_MAX, Capacity};
 use super::compile::{self, Refusal};
 use super::compiler::Compiler;
-use super::limits::{HANDLES_MAX, TABLE_ELEMENTS_MAX};
+use super::limits::TABLE_ELEMENTS_MAX;
 use super::state::CallState;
 use crate::domain::digest::Digest;
 use crate::domain::job::MEMORY_BYTES_MAX;
@@ -12,13 +13,9 @@ use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::Semaphore;
 use tracing::info;
 use wasmtime::component::Linker;
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
-
-/// How many calls run at a time. A full pool answers with an error and does not wait, so each call takes a permit first.
-const CALLS_MAX: u32 = 1_024;
 
 /// What one component may consist of. A component of componentize-py holds 23 core instances and 2 tables.
 const CORE_INSTANCES_MAX: u32 = 64;
@@ -34,7 +31,7 @@ pub struct Sandbox {
     linker: Linker<CallState>,
     compiler: Compiler,
     cache: Option<Arc<CodeCache>>,
-    permits: Arc<Semaphore>,
+    capacity: Arc<Capacity>,
     plugins: Mutex<HashMap<Digest, Plugin>>,
 }
 
@@ -50,8 +47,15 @@ impl Sandbox {
             .map_err(SandboxError)?;
         let linker = super::host_functions::linker(&engine).map_err(SandboxError)?;
         move_epoch(&engine);
-        let permits = Arc::new(Semaphore::new(CALLS_MAX as usize));
-        Ok(Self { engine, linker, compiler, cache: None, permits, plugins: Mutex::default() })
+        let capacity = Capacity::new(capacity::half_of_the_machine());
+        Ok(Self { engine, linker, compiler, cache: None, capacity, plugins: Mutex::default() })
+    }
+
+    /// Lets all calls together have so much memory, in bytes; half of the machine's where nothing is said. Calls beyond
+    /// that wait for others to end.
+    #[must_use]
+    pub fn with_memory(self, bytes_max: u64) -> Self {
+        Self { capacity: Capacity::new(bytes_max), ..self }
     }
 
     /// Has compiled code kept for later starts of the host, and used where an earlier one has left it.
@@ -94,7 +98,7 @@ impl Sandbox {
             unsafe { compile::link(&engine, &linker, &code) }.ok()
         });
         let (pre, imports) = linked.await.ok()??;
-        Some(Plugin::new(pre, imports, Arc::clone(&self.permits)))
+        Some(Plugin::new(digest, pre, imports, Arc::clone(&self.capacity)))
     }
 
     /// Makes code that has just been compiled callable, and keeps it. That takes its time, so on a thread of its own.
@@ -109,7 +113,7 @@ impl Sandbox {
             Ok(linked)
         });
         let (pre, imports) = linked.await.map_err(|panic| Refusal::CompilerUnavailable(panic.to_string()))??;
-        Ok(Plugin::new(pre, imports, Arc::clone(&self.permits)))
+        Ok(Plugin::new(digest, pre, imports, Arc::clone(&self.capacity)))
     }
 
     /// The plugin with this digest, if it was loaded since the host started.
@@ -189,11 +193,4 @@ fn move_epoch(engine: &Engine) {
             std::thread::sleep(EPOCH);
         }
     });
-}
-
-/// The most handles of one call, for the table behind them.
-pub(super) fn handle_table() -> wasmtime::component::ResourceTable {
-    let mut table = wasmtime::component::ResourceTable::new();
-    table.set_max_capacity(HANDLES_MAX);
-    table
 }

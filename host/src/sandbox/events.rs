@@ -18,8 +18,8 @@ impl EventList {
         Self { now, events: Vec::new(), bytes: 0 }
     }
 
-    pub(super) fn into_events(self) -> Vec<Event> {
-        self.events
+    pub(super) fn take_events(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.events)
     }
 
     pub(super) fn emit(&mut self, name: String, body: String) -> Result<(), HostError> {
@@ -66,7 +66,7 @@ mod tests {
         let mut list = list();
         list.emit("first".into(), "1".into()).unwrap();
         list.emit("second".into(), r#"{"a": [null]}"#.into()).unwrap();
-        let events = list.into_events();
+        let events = list.take_events();
         assert_eq!(events.iter().map(|event| event.name.as_str()).collect::<Vec<_>>(), ["first", "second"]);
         assert_eq!(events[0].at, Timestamp::from_ms(7));
     }

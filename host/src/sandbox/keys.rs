@@ -59,8 +59,8 @@ impl KeyOverlay {
     }
 
     /// What the call wrote.
-    pub(super) fn into_writes(self) -> KeyWrites {
-        self.writes
+    pub(super) fn take_writes(&mut self) -> KeyWrites {
+        std::mem::take(&mut self.writes)
     }
 
     pub(super) async fn get(&self, key: String) -> Result<Option<Vec<u8>>, HostError> {
@@ -235,7 +235,7 @@ mod tests {
         assert_eq!(keys.get("d".into()).await.unwrap(), None, "what was refused is not written");
         keys.set("c".into(), vec![0; 10]).await.unwrap();
         keys.set("d".into(), vec![]).await.unwrap();
-        assert_eq!(keys.into_writes().len(), 2);
+        assert_eq!(keys.take_writes().len(), 2);
     }
 
     #[tokio::test]

@@ -4,12 +4,6 @@ use crate::domain::call_limits::CallLimits;
 use std::time::Duration;
 use wasmtime::ResourceLimiter;
 
-/// The longest output of a task: 1 MiB.
-pub const OUTPUT_BYTES_MAX: usize = 1 << 20;
-
-/// What a task's log keeps: 256 KiB.
-pub const LOG_BYTES_MAX: usize = 256 << 10;
-
 /// What a log line costs beside its text: an empty one is not free.
 pub(super) const LINE_BYTES: usize = 64;
 
@@ -28,9 +22,6 @@ pub(super) const KEY_WRITES_BYTES_MAX: usize = 32 << 20;
 /// What a write costs beside its key and value: a removed key is not free.
 pub(super) const KEY_WRITE_BYTES: usize = 128;
 
-/// The largest checkpoint: 1 MiB.
-pub const CHECKPOINT_BYTES_MAX: usize = 1 << 20;
-
 /// How many events one call may emit.
 pub const EVENTS_MAX: usize = 1_000;
 
@@ -48,12 +39,6 @@ pub(super) const KEYS_PAGE_MAX: u32 = 10_000;
 
 /// What one call from the guest into the host may carry across, in bytes.
 pub(super) const HOSTCALL_BYTES_MAX: usize = 16 << 20;
-
-/// How many handles a guest may hold. Behind a handle on a directory's listing stands the whole listing.
-pub(super) const HANDLES_MAX: usize = 512;
-
-/// The most random bytes of one request.
-pub(super) const RANDOM_BYTES_MAX: u64 = 1 << 20;
 
 /// The most elements of a table.
 pub(super) const TABLE_ELEMENTS_MAX: usize = 20_000;
@@ -94,10 +79,15 @@ impl MemoryMeter {
         Self { used: 0, max: usize::try_from(limits.memory_bytes_max).unwrap_or(usize::MAX), refused: None }
     }
 
+    /// Forgets what an earlier call was refused; what it has, a later one has, too.
+    pub(super) fn begin_call(&mut self) {
+        self.refused = None;
+    }
+
     /// What the guest last asked for that it may not have, if it did.
     pub(super) fn refusal(&self) -> Option<String> {
         self.refused.map(|refused| match refused {
-            Refused::Memory => format!("the call wanted more than {} bytes of memory", self.max),
+            Refused::Memory => format!("the call wanted more than {} bytes of memory (memory_limit_bytes)", self.max),
             Refused::TableElements => {
                 format!("the call wanted a table of more than {TABLE_ELEMENTS_MAX} elements")
             }

@@ -1,6 +1,6 @@
 //! A task's log: what it wrote through the log interface, to stdout and to stderr.
 
-use super::limits::{LINE_BYTES, LOG_BYTES_MAX};
+use super::limits::LINE_BYTES;
 use crate::domain::task::{LogLevel, LogLine};
 use bytes::Bytes;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,6 +15,7 @@ pub(super) type Now = Arc<dyn Fn() -> crate::domain::timestamp::Timestamp + Send
 #[derive(Clone)]
 pub(super) struct TaskLog {
     now: Now,
+    bytes_max: usize,
     lines: Arc<Mutex<Lines>>,
 }
 
@@ -23,18 +24,66 @@ struct Lines {
     kept: Vec<LogLine>,
     bytes: usize,
     dropped: u64,
+    /// What came on stdout and on stderr without a line's end.
+    unfinished: [Vec<u8>; 2],
+}
+
+/// Where a guest writes text; the levels of its lines differ.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Channel {
+    Stdout,
+    Stderr,
 }
 
 impl TaskLog {
-    pub(super) fn new(now: Now) -> Self {
-        Self { now, lines: Arc::default() }
+    /// One that keeps so many bytes of a call.
+    pub(super) fn new(now: Now, bytes_max: u64) -> Self {
+        Self { now, bytes_max: usize::try_from(bytes_max).unwrap_or(usize::MAX), lines: Arc::default() }
     }
 
     /// Adds a line; one that is too much is counted instead.
     pub(super) fn write(&self, level: LogLevel, message: String) {
+        self.add(&mut self.lock(), level, message);
+    }
+
+    /// Takes the lines of a call, the last of them saying how many were dropped. What comes later is another call's.
+    pub(super) fn take(&self) -> Vec<LogLine> {
         let mut lines = self.lock();
+        for channel in [Channel::Stdout, Channel::Stderr] {
+            self.finish_line(&mut lines, channel);
+        }
+        let Lines { mut kept, dropped, .. } = std::mem::take(&mut *lines);
+        if dropped > 0 {
+            let max = self.bytes_max;
+            let message = format!("{dropped} further lines dropped: a task's log keeps {max} bytes (log_limit_bytes)");
+            kept.push(LogLine { at: (self.now)(), level: LogLevel::Warn, message });
+        }
+        kept
+    }
+
+    fn push(&self, channel: Channel, bytes: &[u8]) {
+        let mut lines = self.lock();
+        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
+            let unfinished = &mut lines.unfinished[channel as usize];
+            let room = self.bytes_max.saturating_sub(unfinished.len());
+            unfinished.extend_from_slice(&piece[..piece.len().min(room)]);
+            if piece.ends_with(b"\n") {
+                self.finish_line(&mut lines, channel);
+            }
+        }
+    }
+
+    fn finish_line(&self, lines: &mut Lines, channel: Channel) {
+        let unfinished = std::mem::take(&mut lines.unfinished[channel as usize]);
+        let line = String::from_utf8_lossy(&unfinished).trim_end().to_owned();
+        if !line.is_empty() {
+            self.add(lines, channel.level(), line);
+        }
+    }
+
+    fn add(&self, lines: &mut Lines, level: LogLevel, message: String) {
         let cost = message.len() + LINE_BYTES;
-        if lines.bytes + cost > LOG_BYTES_MAX {
+        if lines.bytes + cost > self.bytes_max {
             lines.dropped += 1;
             return;
         }
@@ -42,19 +91,17 @@ impl TaskLog {
         lines.kept.push(LogLine { at: (self.now)(), level, message });
     }
 
-    /// The lines, the last of them saying how many were dropped.
-    pub(super) fn take(&self) -> Vec<LogLine> {
-        let mut lines = self.lock();
-        let mut kept = std::mem::take(&mut lines.kept);
-        if lines.dropped > 0 {
-            let message = format!("{} further lines dropped: a task's log keeps {LOG_BYTES_MAX} bytes", lines.dropped);
-            kept.push(LogLine { at: (self.now)(), level: LogLevel::Warn, message });
-        }
-        kept
-    }
-
     fn lock(&self) -> MutexGuard<'_, Lines> {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Channel {
+    fn level(self) -> LogLevel {
+        match self {
+            Self::Stdout => LogLevel::Info,
+            Self::Stderr => LogLevel::Warn,
+        }
     }
 }
 
@@ -62,44 +109,12 @@ impl TaskLog {
 #[derive(Clone)]
 pub(super) struct LogStream {
     log: TaskLog,
-    level: LogLevel,
-    unfinished: Arc<Mutex<Vec<u8>>>,
+    channel: Channel,
 }
 
 impl LogStream {
-    pub(super) fn new(log: TaskLog, level: LogLevel) -> Self {
-        Self { log, level, unfinished: Arc::default() }
-    }
-
-    fn push(&self, bytes: &[u8]) {
-        let mut unfinished = self.unfinished.lock().unwrap_or_else(PoisonError::into_inner);
-        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
-            let room = LOG_BYTES_MAX.saturating_sub(unfinished.len());
-            unfinished.extend_from_slice(&piece[..piece.len().min(room)]);
-            if piece.ends_with(b"\n") {
-                self.finish(&mut unfinished);
-            }
-        }
-    }
-
-    fn finish(&self, unfinished: &mut Vec<u8>) {
-        let line = String::from_utf8_lossy(unfinished).trim_end().to_owned();
-        unfinished.clear();
-        if !line.is_empty() {
-            self.log.write(self.level, line);
-        }
-    }
-}
-
-impl Drop for LogStream {
-    fn drop(&mut self) {
-        // The last owner writes what came without a line's end.
-        if let Some(unfinished) = Arc::get_mut(&mut self.unfinished) {
-            let mut rest = std::mem::take(unfinished.get_mut().unwrap_or_else(PoisonError::into_inner));
-            if !rest.is_empty() {
-                self.finish(&mut rest);
-            }
-        }
+    pub(super) fn new(log: TaskLog, channel: Channel) -> Self {
+        Self { log, channel }
     }
 }
 
@@ -122,7 +137,7 @@ impl StdoutStream for LogStream {
 
 impl OutputStream for LogStream {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
-        self.push(&bytes);
+        self.log.push(self.channel, &bytes);
         Ok(())
     }
 
@@ -131,7 +146,8 @@ impl OutputStream for LogStream {
     }
 
     fn check_write(&mut self) -> StreamResult<usize> {
-        Ok(LOG_BYTES_MAX)
+        // What is too much is dropped, and said to be: a guest is never kept waiting for its log.
+        Ok(1 << 20)
     }
 }
 

@@ -7,6 +7,8 @@ mod bindings;
 mod cache;
 mod call;
 mod callable;
+mod capacity;
+mod cell;
 mod compile;
 mod compiler;
 mod context;
@@ -18,13 +20,16 @@ mod host_functions;
 mod keys;
 mod limits;
 mod log;
+mod pace;
 mod reach;
 mod state;
 mod task_side;
+mod turns;
 
 pub use cache::{CacheError, CodeCache};
 pub use call::{CallReport, PlanOutput, Plugin, Surroundings};
 pub use callable::{Callable, PluginSource};
+pub use cell::WarmCell;
 pub use compile::Refusal;
 pub use compiler::{CompileLimits, Compiler, ProcessLimits, compile_alone};
 pub use context::{JobInput, TaskInput};
@@ -32,8 +37,7 @@ pub use directories::{AllowedDirectories, AllowedDirectory, Forbidden, GrantedDi
 pub use engine::{Sandbox, SandboxError};
 pub use keys::{KeyReader, KeysUnavailable};
 pub use limits::{
-    CHECKPOINT_BYTES_MAX, EVENT_BODY_BYTES_MAX, EVENT_NAME_BYTES_MAX, EVENTS_BYTES_MAX, EVENTS_MAX, KEY_BYTES_MAX,
-    LOG_BYTES_MAX, Limits, OUTPUT_BYTES_MAX, VALUE_BYTES_MAX,
+    EVENT_BODY_BYTES_MAX, EVENT_NAME_BYTES_MAX, EVENTS_BYTES_MAX, EVENTS_MAX, KEY_BYTES_MAX, Limits, VALUE_BYTES_MAX,
 };
 pub use reach::{GrantedSecret, Reach};
 pub use task_side::{Denied, TaskSide};

@@ -2,11 +2,10 @@
 
 use super::events::EventList;
 use super::keys::KeyOverlay;
-use super::limits::{Limits, MemoryMeter, RANDOM_BYTES_MAX};
-use super::log::{LogStream, TaskLog};
+use super::limits::{Limits, MemoryMeter};
+use super::log::{Channel, LogStream, TaskLog};
 use super::reach::Reach;
 use super::task_side::MaybeTask;
-use crate::domain::task::LogLevel;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
@@ -41,18 +40,27 @@ pub(super) struct DirectoryGone {
 impl CallState {
     pub(super) fn new(limits: Limits, offers: Offers, log: TaskLog, reach: &Reach) -> Result<Self, DirectoryGone> {
         let mut wasi = WasiCtx::builder();
-        wasi.max_random_size(RANDOM_BYTES_MAX)
-            .stdout(LogStream::new(log.clone(), LogLevel::Info))
-            .stderr(LogStream::new(log.clone(), LogLevel::Warn));
+        wasi.max_random_size(limits.call.random_bytes_max)
+            .stdout(LogStream::new(log.clone(), Channel::Stdout))
+            .stderr(LogStream::new(log.clone(), Channel::Stderr));
         for granted in &reach.directories {
             granted
                 .mount_into(&mut wasi)
                 .map_err(|source| DirectoryGone { mount: granted.mount().to_owned(), source })?;
         }
-        let handles = super::engine::handle_table();
+        let mut handles = ResourceTable::new();
+        handles.set_max_capacity(limits.call.handles_max.try_into().unwrap_or(usize::MAX));
         let Offers { keys, events, task } = offers;
         let memory = MemoryMeter::new(limits);
         Ok(Self { memory, keys, events, task, log, has_hit_limit: false, wasi: wasi.build(), handles })
+    }
+
+    /// Makes ready for another call of the same job: nothing is left of what the host kept for the one before. What the
+    /// guest itself has kept, in its memory and behind its handles, stays.
+    pub(super) fn begin_call(&mut self, offers: Offers) {
+        let Offers { keys, events, task } = offers;
+        self.memory.begin_call();
+        (self.keys, self.events, self.task, self.has_hit_limit) = (keys, events, task, false);
     }
 }
 

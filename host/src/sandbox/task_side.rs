@@ -1,7 +1,6 @@
 //! What a task can ask the host for while it runs, and a plan cannot.
 
 use super::bindings::types::HostError;
-use super::limits::CHECKPOINT_BYTES_MAX;
 use async_trait::async_trait;
 use std::sync::Arc;
 
@@ -27,13 +26,17 @@ pub enum Denied {
 }
 
 /// The same as a call sees it; a plan has none.
-pub(super) struct MaybeTask(pub(super) Option<Arc<dyn TaskSide>>);
+pub(super) struct MaybeTask {
+    pub(super) task: Option<Arc<dyn TaskSide>>,
+    pub(super) checkpoint_bytes_max: u64,
+}
 
 impl MaybeTask {
     pub(super) async fn save_checkpoint(&self, bytes: Vec<u8>) -> Result<(), HostError> {
         let found = bytes.len();
-        if found > CHECKPOINT_BYTES_MAX {
-            let message = format!("a checkpoint has at most {CHECKPOINT_BYTES_MAX} bytes, not {found}");
+        let max = self.checkpoint_bytes_max;
+        if found as u64 > max {
+            let message = format!("a checkpoint has at most {max} bytes, not {found} (checkpoint_limit_bytes)");
             return Err(HostError::LimitExceeded(message));
         }
         self.task("checkpoint.save")?.save_checkpoint(bytes).await.map_err(refusal)
@@ -45,7 +48,7 @@ impl MaybeTask {
 
     fn task(&self, function: &str) -> Result<&dyn TaskSide, HostError> {
         let missing = || HostError::Invalid(format!("{function} is for tasks; this is a plan"));
-        self.0.as_deref().ok_or_else(missing)
+        self.task.as_deref().ok_or_else(missing)
     }
 }
 

@@ -43,6 +43,8 @@ fn unusual_spec(schedule: Schedule) -> JobSpec {
             random_bytes_max: 5,
             http_body_bytes_max: 6,
         },
+        weight: 9,
+        warm_calls: 8,
     };
     let rules = JobRules {
         overlap: Overlap::Queue { max: 3 },

@@ -1,11 +1,13 @@
 //! The body that creates a job, and its check.
 
 mod grants;
+mod limits;
 mod policy;
 mod rules;
 mod schedule;
 
 use super::error::ApiError;
+use crate::domain::ceilings::Ceilings;
 use crate::domain::cron::{DstFold, DstGap};
 use crate::domain::human_duration;
 use crate::domain::job::{DEFAULT_WORKSPACE, JobSpec, WorkSpec};
@@ -67,23 +69,39 @@ pub(super) struct CreateJob {
     interval_timeout: Option<String>,
     memory_limit_bytes: Option<u64>,
     key_limit_bytes: Option<u64>,
+    cpu_limit: Option<String>,
+    output_limit_bytes: Option<u64>,
+    log_limit_bytes: Option<u64>,
+    checkpoint_limit_bytes: Option<u64>,
+    handle_limit: Option<u32>,
+    random_limit_bytes: Option<u64>,
+    http_body_limit_bytes: Option<u64>,
+    warm_calls: Option<u32>,
+    weight: Option<u32>,
     max_failed: Option<MaxFailedRequest>,
     rate_limit: Option<f64>,
     priority: Option<i32>,
     retry: Option<RetryRequest>,
 }
 
+/// What the host says of jobs: where they are silent, and how far they may go.
+#[derive(Clone, Copy)]
+pub(super) struct HostRules {
+    pub(super) enable_recovery: bool,
+    pub(super) ceilings: Ceilings,
+}
+
 impl CreateJob {
     /// Checks all fields; the grid of an interval job begins at `now`.
-    pub(super) fn into_spec(self, is_recovery_default: bool, now: Timestamp) -> Result<JobSpec, ApiError> {
+    pub(super) fn into_spec(self, host: &HostRules, now: Timestamp) -> Result<JobSpec, ApiError> {
         let schedule = self.schedule(now)?;
-        self.into_spec_on(schedule, is_recovery_default)
+        self.into_spec_on(schedule, host)
     }
 
     /// Checks all fields but those of the schedule.
-    pub(super) fn into_spec_on(self, schedule: Schedule, is_recovery_default: bool) -> Result<JobSpec, ApiError> {
+    pub(super) fn into_spec_on(self, schedule: Schedule, host: &HostRules) -> Result<JobSpec, ApiError> {
         check_length("name", &self.name)?;
-        let (rules, policy, after) = (self.rules()?, self.policy()?, self.after()?);
+        let (rules, policy, after) = (self.rules()?, self.policy(&host.ceilings)?, self.after()?);
         if let Some(tasks) = self.tasks {
             within("tasks", tasks, 0..=TASKS_MAX)?;
         }
@@ -96,7 +114,7 @@ impl CreateJob {
             schedule,
             after,
             rules,
-            enable_recovery: self.enable_recovery.unwrap_or(is_recovery_default),
+            enable_recovery: self.enable_recovery.unwrap_or(host.enable_recovery),
             work: WorkSpec {
                 payload: self.payload.map_or_else(|| "null".to_owned(), |payload| payload.get().to_owned()),
                 tasks: self.tasks,

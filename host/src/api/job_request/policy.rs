@@ -1,10 +1,13 @@
 //! How a job's tasks run.
 
 use super::super::error::ApiError;
+use super::limits::{Ceiling, below, within_span};
 use super::{CreateJob, duration, positive_duration, within};
+use crate::domain::ceilings::Ceilings;
 use crate::domain::human_duration;
-use crate::domain::job::{MAX_PARALLEL_MAX, MEMORY_BYTES_MAX, MaxFailed, PRIORITIES, Policy, TIMEOUT_MAX};
+use crate::domain::job::{MAX_PARALLEL_MAX, MaxFailed, PRIORITIES, Policy, WARM_CALLS_MAX};
 use crate::domain::retry::RetryPolicy;
+use crate::domain::turns::WEIGHTS;
 use serde::Deserialize;
 
 /// The most attempts at a task.
@@ -12,9 +15,6 @@ const ATTEMPTS_MAX: u32 = 1_000;
 
 /// The least memory of a task: one page of wasm.
 const MEMORY_BYTES_MIN: u64 = 64 << 10;
-
-/// The most that a job's keys may be allowed to take: 16 GiB.
-const KEY_BYTES_MAX: u64 = 16 << 30;
 
 /// The slowest and the fastest rate: a task in 1,000 seconds, a million in one.
 const RATES: std::ops::RangeInclusive<f64> = 0.001..=1e6;
@@ -38,30 +38,37 @@ pub(super) enum MaxFailedRequest {
 }
 
 impl CreateJob {
-    pub(super) fn policy(&self) -> Result<Policy, ApiError> {
-        let mut policy = Policy::default();
+    pub(super) fn policy(&self, ceilings: &Ceilings) -> Result<Policy, ApiError> {
+        let mut policy = ceilings.over(Policy::default());
+        policy.limits = self.limits(ceilings)?;
         if let Some(lanes) = self.max_parallel {
             policy.max_parallel = within("max_parallel", lanes, 1..=MAX_PARALLEL_MAX)?;
         }
         if let Some(text) = &self.timeout {
             policy.timeout = duration("timeout", text)?;
-            if policy.timeout.is_zero() || policy.timeout > TIMEOUT_MAX {
-                return Err(ApiError::invalid("timeout", "takes more than 0s and at most 24h"));
-            }
+            within_span("timeout", policy.timeout, ceilings.timeout, "LATCHWORK_TASK_TIMEOUT_MAX")?;
         }
         if let Some(text) = &self.interval_timeout {
             policy.interval_timeout = Some(positive_duration("interval_timeout", text)?);
         }
         if let Some(bytes) = self.memory_limit_bytes {
-            policy.memory_bytes_max = within("memory_limit_bytes", bytes, MEMORY_BYTES_MIN..=MEMORY_BYTES_MAX)?;
+            let ceiling = Ceiling { max: ceilings.memory_bytes, setting: "LATCHWORK_TASK_MEMORY_BYTES_MAX" };
+            policy.memory_bytes_max = below("memory_limit_bytes", bytes, MEMORY_BYTES_MIN, ceiling)?;
         }
         if let Some(bytes) = self.key_limit_bytes {
-            policy.key_bytes_max = within("key_limit_bytes", bytes, 0..=KEY_BYTES_MAX)?;
+            let ceiling = Ceiling { max: ceilings.key_bytes, setting: "LATCHWORK_JOB_KEY_BYTES_MAX" };
+            policy.key_bytes_max = below("key_limit_bytes", bytes, 0, ceiling)?;
         }
         policy.max_failed = self.max_failed.as_ref().map(MaxFailedRequest::check).transpose()?;
         policy.rate_limit = self.rate_limit.map(|rate| within("rate_limit", rate, RATES)).transpose()?;
         if let Some(priority) = self.priority {
             policy.priority = within("priority", priority, PRIORITIES)?;
+        }
+        if let Some(weight) = self.weight {
+            policy.weight = within("weight", weight, WEIGHTS)?;
+        }
+        if let Some(calls) = self.warm_calls {
+            policy.warm_calls = within("warm_calls", calls, 0..=WARM_CALLS_MAX)?;
         }
         if let Some(retry) = &self.retry {
             policy.retry = retry.check(policy.retry)?;

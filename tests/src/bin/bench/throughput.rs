@@ -10,6 +10,7 @@ use latchwork::domain::ids::{IncarnationId, IntervalId, JobId, TaskIndex};
 use latchwork::domain::job::Policy;
 use latchwork::domain::key_quota::KeyUsage;
 use latchwork::domain::task::Outcome;
+use latchwork::domain::turns::Party;
 use latchwork::sandbox::{JobInput, KeyReader, KeysUnavailable, Limits, Plugin, Reach, Surroundings, TaskInput};
 use latchwork::store::Incarnation;
 use std::sync::Arc;
@@ -107,6 +108,7 @@ async fn bare_loop(guests: &tokio::runtime::Handle, lanes: u32) -> Result<f64> {
 
 async fn lane(plugin: Plugin, job: Arc<JobInput>, next: Arc<AtomicU32>, calls: u32) {
     let policy = Policy::default();
+    let party = Arc::new(Party { workspace: job.workspace_id.as_str().into(), job: job.job, weight: 1 });
     let (keys, reach): (Arc<dyn KeyReader>, _) = (Arc::new(NoKeys), Reach::default());
     loop {
         let index = next.fetch_add(1, Ordering::Relaxed);
@@ -133,6 +135,8 @@ async fn lane(plugin: Plugin, job: Arc<JobInput>, next: Arc<AtomicU32>, calls: u
             },
             keys: Arc::clone(&keys),
             task: None,
+            party: Arc::clone(&party),
+            warm: None,
             reach: &reach,
             now: Arc::new(|| SystemClock.now()),
         };

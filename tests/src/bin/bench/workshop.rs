@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result};
 use latchwork::clock::{Clock, SystemClock};
+use latchwork::domain::ceilings::Ceilings;
 use latchwork::domain::digest::Digest;
 use latchwork::domain::grants::Grants;
 use latchwork::domain::host::HostProfile;
@@ -96,6 +97,7 @@ impl Workshop {
             profile: HostProfile::default(),
             wakeups: self.wakeups.clone(),
             allowed: self.allowed.clone(),
+            ceilings: Ceilings::default(),
             recovery: RecoverySettings {
                 is_enabled: true,
                 is_default: true,
