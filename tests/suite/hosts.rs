@@ -40,7 +40,7 @@ fn told(by: &Host, id: &str) -> Value {
     host.unwrap_or_else(|| panic!("{id} is not in {hosts}")).clone()
 }
 
-fn cli(host: &Host, arguments: &[&str]) -> String {
+pub(crate) fn cli(host: &Host, arguments: &[&str]) -> String {
     let output = Command::new(host_binary()).args(["--server", host.api.server()]).args(arguments).output().unwrap();
     assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()

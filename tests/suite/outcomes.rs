@@ -72,7 +72,7 @@ fn a_log_over_its_limit_is_cut_and_says_how_much_is_missing() {
     assert!(kept.contains(&"log line 0".to_owned()) && kept.contains(&"stdout line 0".to_owned()));
     assert!(kept.iter().map(String::len).sum::<usize>() <= MIB / 4, "no more than 256 KiB is kept");
     let missing = 2 * LINES - kept.len();
-    assert_eq!(last, &format!("{missing} further lines dropped: a task's log keeps 262144 bytes"));
+    assert_eq!(last, &format!("{missing} further lines dropped: a task's log keeps 262144 bytes (log_limit_bytes)"));
 }
 
 #[test]

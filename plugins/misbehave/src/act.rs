@@ -19,6 +19,15 @@ pub(crate) enum Act {
     Panic,
     /// Never returns, and calls nothing.
     Loop,
+    /// Computes for so many rounds, a few milliseconds for each million, and returns.
+    Compute { rounds: u64 },
+    /// Returns how many calls its sandbox has served, this one included; traps or fails at these indices.
+    Count {
+        #[serde(default)]
+        trap: Vec<u32>,
+        #[serde(default)]
+        fail: Vec<u32>,
+    },
     /// Takes memory until it gets no more.
     Hog,
     /// Returns an output of about so many bytes.
@@ -91,6 +100,8 @@ impl Act {
             Self::Trap => std::process::abort(),
             Self::Panic => panic!("task {} panics, as its payload says", task.index()),
             Self::Loop => burden::spin(),
+            Self::Compute { rounds } => Ok(burden::compute(rounds)),
+            Self::Count { trap, fail } => burden::count(task.index(), &trap, &fail),
             Self::Hog => burden::hog(),
             Self::Flood { bytes } => Ok("x".repeat(bytes).into()),
             Self::Chatter { lines } => Ok(burden::chatter(lines)),
