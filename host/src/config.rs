@@ -1,6 +1,7 @@
 //! The host's settings: flags, then environment, then an optional TOML file, then defaults.
 
 mod ceilings;
+mod error;
 mod readers;
 
 use crate::database_setting::{self, Database};
@@ -12,6 +13,7 @@ use crate::plugin_store_setting::PluginStore;
 use crate::recovery_settings::RecoverySettings;
 use crate::sandbox::{AllowedDirectories, AllowedDirectory, CompileLimits};
 use ceilings::CeilingSettings;
+pub use error::ConfigError;
 use readers::*;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -164,43 +166,6 @@ pub struct Config {
     pub recovery: RecoverySettings,
     /// How long ended intervals are kept of jobs that do not say.
     pub retention: Retention,
-}
-
-/// A setting that cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// The file is not there or is no TOML.
-    #[error("LATCHWORK_CONFIG takes a TOML file: {path}: {reason}")]
-    File {
-        /// Which file.
-        path: String,
-        /// What is wrong.
-        reason: String,
-    },
-    /// A key of the file that is unknown, or has a value that it does not take.
-    #[error("{path} (LATCHWORK_CONFIG): {reason}")]
-    Key {
-        /// Which file.
-        path: String,
-        /// Which key, and what it takes.
-        reason: String,
-    },
-    /// Roles that leave work to others, of whom there can be none.
-    #[error(
-        "LATCHWORK_ROLES is `{0}`: on SQLite there is one host, which must take on api, scheduler and worker; leave it \
-         out, or name a PostgreSQL with DATABASE_URL"
-    )]
-    LoneHost(Roles),
-    /// A log filter that cannot be read, or a database that this version does not serve.
-    #[error("{name} is `{value}`: it takes {expected}")]
-    Value {
-        /// The variable's name.
-        name: &'static str,
-        /// What it was.
-        value: String,
-        /// What it takes.
-        expected: &'static str,
-    },
 }
 
 impl Settings {

@@ -3,7 +3,7 @@
 use crate::HostError;
 use crate::bindings::latchwork::plugin::checkpoint;
 
-/// Keeps at most 1 MiB for the next attempt at this task, which finds it in
+/// Keeps at most the job's `checkpoint_limit_bytes` for the next attempt at this task, which finds it in
 /// [`Task::checkpoint`](crate::Task::checkpoint).
 ///
 /// Durable on return: it does not wait for the task's completion, so save when losing the work since the last time would
