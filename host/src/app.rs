@@ -147,12 +147,14 @@ pub async fn serve(config: Config, guests: tokio::runtime::Handle) -> anyhow::Re
 
 /// What runs plugins, with the code that earlier starts have compiled.
 fn sandbox(config: &Config) -> anyhow::Result<Sandbox> {
-    let sandbox =
-        Sandbox::new(Compiler::of_this_binary(config.compile))?.with_cache(CodeCache::open(&config.data_dir)?);
-    Ok(match config.calls_memory_bytes_max {
-        Some(bytes) => sandbox.with_memory(bytes),
-        None => sandbox,
-    })
+    let mut sandbox = Sandbox::new(Compiler::of_this_binary(config.compile))?;
+    if let Some(bytes) = config.calls_memory_bytes_max {
+        sandbox = sandbox.with_memory(bytes);
+    }
+    if let Some(bytes) = config.code_memory_bytes_max {
+        sandbox = sandbox.with_code_memory(bytes);
+    }
+    Ok(sandbox.with_cache(CodeCache::open(&config.data_dir)?))
 }
 
 /// What a host needs to begin.

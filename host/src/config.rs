@@ -160,6 +160,8 @@ pub struct Config {
     pub ceilings: Ceilings,
     /// How much memory all calls together may have, in bytes; none for half of the machine's.
     pub calls_memory_bytes_max: Option<u64>,
+    /// How much memory compiled plugins may take that nobody uses; none for the sandbox's own default.
+    pub code_memory_bytes_max: Option<u64>,
     /// How long running tasks may go on when the host stops.
     pub stop_grace: Duration,
     /// How interrupted intervals are treated.
@@ -271,6 +273,7 @@ impl Settings {
                 timeout: self.compile_timeout.unwrap_or(Duration::from_mins(2)),
             },
             calls_memory_bytes_max: self.ceilings.calls_memory_bytes_max,
+            code_memory_bytes_max: self.ceilings.code_memory_bytes_max,
             ceilings: self.ceilings.resolve(),
             stop_grace: self.stop_grace.unwrap_or(Duration::from_secs(30)),
             recovery: RecoverySettings {
