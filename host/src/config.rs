@@ -2,6 +2,7 @@
 
 mod ceilings;
 mod error;
+mod reach;
 mod readers;
 
 use crate::database_setting::{self, Database};
@@ -11,9 +12,10 @@ use crate::domain::labels::Labels;
 use crate::domain::rules::Retention;
 use crate::plugin_store_setting::PluginStore;
 use crate::recovery_settings::RecoverySettings;
-use crate::sandbox::{AllowedDirectories, AllowedDirectory, CompileLimits};
+use crate::sandbox::{Allowed, CompileLimits};
 use ceilings::CeilingSettings;
 pub use error::ConfigError;
+use reach::ReachSettings;
 use readers::*;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -67,10 +69,9 @@ pub struct Settings {
     #[arg(long, env = "LATCHWORK_PLUGIN_STORE", value_name = "PLACE", value_parser = plugin_store)]
     pub plugin_store: Option<PluginStore>,
 
-    /// A directory that jobs may be granted, `PATH` to read or `PATH:rw` to write, too; repeatable, in the variable
-    /// separated by commas [default: none]
-    #[arg(long, env = "LATCHWORK_ALLOW_DIR", value_name = "PATH[:rw]", value_delimiter = ',', value_parser = allow_dir)]
-    pub allow_dir: Vec<AllowedDirectory>,
+    /// What jobs may be granted.
+    #[command(flatten)]
+    pub reach: ReachSettings,
 
     /// The largest plugin that can be uploaded, in bytes [default: 67108864]
     #[arg(long, env = "LATCHWORK_UPLOAD_BYTES_MAX", value_name = "BYTES", value_parser = upload_bytes_max)]
@@ -151,7 +152,7 @@ pub struct Config {
     /// Where uploaded plugins are kept.
     pub plugin_store: PluginStore,
     /// What jobs may be granted.
-    pub allowed: AllowedDirectories,
+    pub allowed: Allowed,
     /// The largest upload.
     pub upload_bytes_max: usize,
     /// How far compiling an upload may go.
@@ -180,10 +181,6 @@ impl Settings {
     }
 
     fn from_toml(mut file: toml::Table) -> Result<Self, String> {
-        let allowed = match file.remove("allow_dir") {
-            Some(toml::Value::Array(values)) => values,
-            one => Vec::from_iter(one),
-        };
         let settings = Self {
             listen: take(&mut file, "listen", quoted, listen)?,
             data_dir: take(&mut file, "data_dir", quoted, data_dir)?,
@@ -194,10 +191,7 @@ impl Settings {
             database_connections_max: take(&mut file, "database_connections_max", bare, database_connections_max)?,
             database_wait: take(&mut file, "database_wait", quoted, database_wait)?,
             plugin_store: take(&mut file, "plugin_store", quoted, plugin_store)?,
-            allow_dir: allowed
-                .iter()
-                .map(|value| read(value, "allow_dir", quoted, allow_dir))
-                .collect::<Result<_, _>>()?,
+            reach: ReachSettings::from_toml(&mut file)?,
             upload_bytes_max: take(&mut file, "upload_bytes_max", bare, upload_bytes_max)?,
             compile_memory_bytes_max: take(&mut file, "compile_memory_bytes_max", bare, compile_memory_bytes_max)?,
             compile_cpu_max: take(&mut file, "compile_cpu_max", quoted, compile_cpu_max)?,
@@ -232,7 +226,7 @@ impl Settings {
             database_connections_max: self.database_connections_max.or(file.database_connections_max),
             database_wait: self.database_wait.or(file.database_wait),
             plugin_store: self.plugin_store.or(file.plugin_store),
-            allow_dir: if self.allow_dir.is_empty() { file.allow_dir } else { self.allow_dir },
+            reach: self.reach.or(file.reach),
             upload_bytes_max: self.upload_bytes_max.or(file.upload_bytes_max),
             compile_memory_bytes_max: self.compile_memory_bytes_max.or(file.compile_memory_bytes_max),
             compile_cpu_max: self.compile_cpu_max.or(file.compile_cpu_max),
@@ -265,7 +259,7 @@ impl Settings {
             database_wait: self.database_wait.unwrap_or(Duration::from_mins(1)),
             data_dir,
             plugin_store: self.plugin_store.unwrap_or_default(),
-            allowed: AllowedDirectories::new(self.allow_dir),
+            allowed: self.reach.resolve(),
             upload_bytes_max: self.upload_bytes_max.unwrap_or(64 << 20),
             compile: CompileLimits {
                 memory_bytes_max: self.compile_memory_bytes_max.unwrap_or(2 << 30),
@@ -293,8 +287,8 @@ impl Settings {
 /// What is logged: `RUST_LOG`, or what the host says of itself.
 pub fn log_filter() -> Result<EnvFilter, ConfigError> {
     let Some(text) = std::env::var_os("RUST_LOG").filter(|text| !text.is_empty()) else {
-        // The store tells itself what the pool would tell of every connection.
-        return Ok(EnvFilter::new("info,sqlx_core::pool=off,sqlx::postgres::notice=warn"));
+        // The store tells itself what the pool would tell of every connection, and a task's log what its requests met.
+        return Ok(EnvFilter::new("info,sqlx_core::pool=off,sqlx::postgres::notice=warn,wasmtime_wasi_http=error"));
     };
     text.to_str().and_then(|text| EnvFilter::try_new(text).ok()).ok_or_else(|| ConfigError::Value {
         name: "RUST_LOG",

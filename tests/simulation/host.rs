@@ -11,7 +11,7 @@ use latchwork::domain::ids::IncarnationId;
 use latchwork::domain::rules::Retention;
 use latchwork::engine::{Engine, EngineParts};
 use latchwork::recovery_settings::RecoverySettings;
-use latchwork::sandbox::AllowedDirectories;
+use latchwork::sandbox::Allowed;
 use latchwork::status::HostStatus;
 use latchwork::wakeup::Wakeups;
 use std::sync::Arc;
@@ -65,7 +65,7 @@ impl Host {
             status: Arc::new(HostStatus::new(host_id.clone(), incarnation)),
             profile: HostProfile::default(),
             wakeups: wakeups.clone(),
-            allowed: AllowedDirectories::new(Vec::new()),
+            allowed: Allowed::default(),
             ceilings: Ceilings::default(),
             recovery,
             retention: Retention::default(),

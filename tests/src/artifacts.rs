@@ -37,7 +37,8 @@ pub fn compiler() -> Compiler {
 pub fn plugin(name: &str) -> Vec<u8> {
     static BUILT: OnceLock<()> = OnceLock::new();
     BUILT.get_or_init(|| {
-        let packages = ["hello", "fixity", "misbehave", "noop", "wordcount"].map(|name| ["--package", name]).concat();
+        let packages = ["fetch", "fixity", "hello", "misbehave", "noop", "wordcount"].map(|name| ["--package", name]);
+        let packages = packages.concat();
         build(&packages, &["--release", "--target", "wasm32-wasip2"]);
     });
     let path = target_dir().join("wasm32-wasip2/release").join(format!("{name}.wasm"));

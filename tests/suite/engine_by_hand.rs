@@ -13,7 +13,7 @@ use latchwork::domain::rules::Retention;
 use latchwork::domain::timestamp::Timestamp;
 use latchwork::engine::{Engine, EngineParts, Recovery, SharedTrust, Tick};
 use latchwork::recovery_settings::RecoverySettings;
-use latchwork::sandbox::{AllowedDirectories, PluginSource, Sandbox};
+use latchwork::sandbox::{Allowed, PluginSource, Sandbox};
 use latchwork::status::HostStatus;
 use latchwork::store::{IntervalRecord, TaskNote};
 use latchwork::wakeup::{Wakeup, Wakeups};
@@ -66,7 +66,7 @@ impl Host {
             status: Arc::clone(&status),
             profile: HostProfile::default(),
             wakeups: wakeups.clone(),
-            allowed: AllowedDirectories::new(Vec::new()),
+            allowed: Allowed::default(),
             ceilings: Ceilings::default(),
             recovery: RECOVERY,
             retention: Retention::default(),

@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 use anyhow::{Context, bail, ensure};
 use serde_json::Value;
 
-pub(crate) const PLUGINS: [&str; 5] = ["hello", "fixity", "misbehave", "noop", "wordcount"];
+pub(crate) const PLUGINS: [&str; 6] = ["fetch", "fixity", "hello", "misbehave", "noop", "wordcount"];
 
 const WASM_TARGET: &str = "wasm32-wasip2";
 

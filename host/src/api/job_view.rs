@@ -152,9 +152,10 @@ impl From<Job> for JobView {
 }
 
 impl JobView {
-    /// Says why nothing of the job can run just now, beside what it is warned about itself.
-    pub(super) fn with_missing_worker(self, missing: Option<String>) -> Self {
-        let warnings: Vec<_> = missing.into_iter().chain(self.warning).collect();
+    /// Says what else there is to know, such as why nothing of the job can run just now, beside what it is warned about
+    /// itself.
+    pub(super) fn with_warnings(self, warnings: impl Iterator<Item = String>) -> Self {
+        let warnings: Vec<_> = warnings.chain(self.warning).collect();
         Self { warning: (!warnings.is_empty()).then(|| warnings.join("; ")), ..self }
     }
 }

@@ -6,6 +6,7 @@ use super::extract::{Body, InPath, id, not_found};
 use super::hosts::missing_worker;
 use super::job_request::CreateJob;
 use super::job_view::JobView;
+use crate::domain::asks_for::{OUTGOING_HTTP, asks_for};
 use crate::domain::chain::ChainError;
 use crate::domain::ids::JobId;
 use crate::domain::job::{Job, JobSpec};
@@ -37,20 +38,40 @@ pub(super) async fn create(
     Ok((StatusCode::CREATED, HeaderMap::from_iter([(header::LOCATION, location)]), Json(created)))
 }
 
-/// One job, with a warning where it requires labels that no living worker has.
+/// One job, with a warning where it requires labels that no living worker has, or where its plugin asks for what it does
+/// not grant.
 pub(super) async fn view(app: &AppState, job: Job) -> ApiResult<JobView> {
     let requires = &job.spec.work.requires;
     let missing = if requires.is_empty() { None } else { missing_worker(app, requires).await? };
-    Ok(JobView::from(job).with_missing_worker(missing))
+    let ungranted = missing_grant(app, &job.spec).await?;
+    Ok(JobView::from(job).with_warnings(missing.into_iter().chain(ungranted)))
 }
 
-/// Checks what a job needs beside itself: its plugin, the directories that it is granted, the job that it waits for.
+/// What the current version of a job's plugin will ask for in vain. Only requests are sure to be meant: directories and
+/// variables are asked for by the runtimes of most languages, whether the plugin uses them or not.
+async fn missing_grant(app: &AppState, spec: &JobSpec) -> ApiResult<Option<String>> {
+    if !spec.work.grants.http.is_empty() {
+        return Ok(None);
+    }
+    let versions = app.store.plugin_versions(&spec.plugin).await?;
+    let imports = versions.first().into_iter().flat_map(|version| version.imports.iter().map(String::as_str));
+    let is_asked = asks_for(imports).contains(&OUTGOING_HTTP);
+    Ok(is_asked.then(|| {
+        let asked = "the plugin asks for outgoing HTTP and the job grants none";
+        format!("{asked}: its requests will be refused; add `grants.http`")
+    }))
+}
+
+/// Checks what a job needs beside itself: its plugin, what it is granted, the job that it waits for.
 pub(super) async fn check_surroundings(app: &AppState, spec: &JobSpec) -> ApiResult<()> {
     if app.store.plugin_versions(&spec.plugin).await?.is_empty() {
         return Err(ApiError::UnknownPlugin(spec.plugin.clone()));
     }
     for grant in &spec.work.grants.directories {
-        app.allowed.check(grant).map_err(|error| ApiError::invalid("grants.directories", error))?;
+        app.allowed.directories.check(grant).map_err(|error| ApiError::invalid("grants.directories", error))?;
+    }
+    for grant in &spec.work.grants.http {
+        app.allowed.http.check(grant).map_err(|error| ApiError::invalid("grants.http", error))?;
     }
     if let Some(after) = spec.after
         && app.store.job(after.job).await?.is_none()

@@ -27,7 +27,7 @@ use crate::clock::Clock;
 use crate::domain::ceilings::Ceilings;
 use crate::domain::host::{Role, Roles};
 use crate::recovery_settings::RecoverySettings;
-use crate::sandbox::{AllowedDirectories, Sandbox};
+use crate::sandbox::{Allowed, Sandbox};
 use crate::status::HostStatus;
 use crate::store::Store;
 use crate::wakeup::Wakeups;
@@ -59,7 +59,7 @@ pub struct AppState {
     /// How the engine's loops are woken.
     pub wakeups: Wakeups,
     /// What jobs may be granted.
-    pub allowed: AllowedDirectories,
+    pub allowed: Allowed,
     /// How far jobs may go.
     pub ceilings: Ceilings,
     /// How interrupted intervals are treated.

@@ -3,6 +3,7 @@
 use super::AppState;
 use super::error::{ApiError, ApiResult};
 use super::extract::{InPath, not_found, upload_error};
+use crate::domain::asks_for::asks_for;
 use crate::domain::digest::Digest;
 use crate::store::{PluginVersion, Uploaded, VersionDeletion};
 use axum::Json;
@@ -21,6 +22,7 @@ pub(super) struct PluginView {
     digest: String,
     size_bytes: u64,
     imports: Vec<String>,
+    asks_for: Vec<&'static str>,
     uploaded_at: String,
 }
 
@@ -41,6 +43,7 @@ impl From<PluginVersion> for PluginView {
             name: version.name,
             digest: version.digest.to_string(),
             size_bytes: version.size_bytes,
+            asks_for: asks_for(version.imports.iter().map(String::as_str)),
             imports: version.imports,
             uploaded_at: version.uploaded_at.to_string(),
         }

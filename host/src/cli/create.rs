@@ -1,3 +1,4 @@
+use super::grants::Grants;
 use super::rules::{Limits, Rules, laid_over};
 use std::collections::BTreeMap;
 use std::io;
@@ -48,10 +49,6 @@ pub struct NewJob {
     #[arg(long, value_name = "ZONE")]
     timezone: Option<String>,
 
-    /// A directory that the plugin may use, and where it sees it [default: at the same path, read-only]
-    #[arg(long, value_name = "HOST_PATH[:GUEST_PATH[:ro|rw]]", value_parser = parse_grant)]
-    grant_dir: Vec<Value>,
-
     /// A label that a host must have to run the job; repeatable, or separated by commas [default: any host]
     #[arg(long, value_name = "NAME=VALUE", value_delimiter = ',', value_parser = parse_label)]
     requires: Vec<(String, String)>,
@@ -63,6 +60,9 @@ pub struct NewJob {
     /// Whose job it is [default: default]
     #[arg(long, value_name = "WORKSPACE")]
     workspace_id: Option<String>,
+
+    #[command(flatten)]
+    grants: Grants,
 
     #[command(flatten)]
     rules: Rules,
@@ -131,6 +131,7 @@ impl NewJob {
         let mut body = self.base()?;
         let kind = self.kind();
         let retry = self.retry.laid_over(body.get("retry"));
+        let grants = self.grants.laid_over(body.get("grants"));
         let rules = self.rules.into_fields(body.get("retention")).into_iter().chain(self.limits.into_fields());
         let flags = [
             ("name", self.name.map(Value::from)),
@@ -148,7 +149,7 @@ impl NewJob {
                 "requires",
                 (!self.requires.is_empty()).then(|| BTreeMap::from_iter(self.requires)).map(|labels| json!(labels)),
             ),
-            ("grants", (!self.grant_dir.is_empty()).then(|| json!({ "directories": self.grant_dir }))),
+            ("grants", grants),
         ];
         body.extend(flags.into_iter().chain(rules).filter_map(|(name, value)| Some((name.to_owned(), value?))));
         Ok(body)
@@ -212,16 +213,6 @@ fn parse_label(text: &str) -> Result<(String, String), String> {
     Ok((label.0.to_owned(), label.1.to_owned()))
 }
 
-fn parse_grant(text: &str) -> Result<Value, String> {
-    match text.split(':').collect::<Vec<_>>()[..] {
-        [path] => Ok(json!({ "path": path })),
-        [path, mount] => Ok(json!({ "path": path, "mount": mount })),
-        [path, mount, "ro"] => Ok(json!({ "path": path, "mount": mount, "access": "read" })),
-        [path, mount, "rw"] => Ok(json!({ "path": path, "mount": mount, "access": "read-write" })),
-        _ => Err("a grant is HOST_PATH, HOST_PATH:GUEST_PATH, or those with :ro or :rw after them".into()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use clap::{Args, Command, FromArgMatches};
@@ -264,11 +255,5 @@ mod tests {
         let (_, change) = patch(&["j", "--interval=30s"]).unwrap();
         assert_eq!(change, json!({ "type": "interval", "interval": "30s" }));
         assert!(patch(&["j"]).is_err());
-    }
-
-    #[test]
-    fn a_grant_with_another_access_is_refused() {
-        assert!(parse_grant("/d:/data:rwx").is_err());
-        assert_eq!(parse_grant("/d"), Ok(json!({ "path": "/d" })));
     }
 }

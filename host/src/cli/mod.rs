@@ -6,6 +6,7 @@
 mod backfill;
 mod client;
 mod create;
+mod grants;
 mod host;
 mod interval;
 mod job;

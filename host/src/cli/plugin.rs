@@ -25,6 +25,12 @@ pub enum PluginCommand {
 
     /// List the plugins, each in its current version
     List,
+
+    /// Show a plugin's versions, the current one first, and what they ask for
+    Show {
+        /// The plugin's name
+        name: String,
+    },
 }
 
 #[derive(Deserialize)]
@@ -35,6 +41,8 @@ struct Plugin {
     uploaded_at: String,
     #[serde(default)]
     imports: Vec<String>,
+    #[serde(default)]
+    asks_for: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -42,10 +50,16 @@ struct Plugins {
     plugins: Vec<Plugin>,
 }
 
+#[derive(Deserialize)]
+struct Versions {
+    versions: Vec<Plugin>,
+}
+
 pub(super) fn run(command: PluginCommand, client: &Client, output: Output) -> anyhow::Result<ExitCode> {
     match command {
         PluginCommand::Upload { file, name } => upload(&file, name, client, output)?,
         PluginCommand::List => output.show(&client.get(&["plugins"], &[])?, listed)?,
+        PluginCommand::Show { name } => output.show(&client.get(&["plugins", &name], &[])?, shown)?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -65,6 +79,7 @@ fn uploaded(plugin: Plugin, news: &str) -> String {
         ("upload", Some(news.into())),
         ("digest", Some(plugin.digest)),
         ("size", Some(BinaryBytes(plugin.size_bytes).to_string())),
+        ("asks for", Some(plugin.asks_for.join(", "))),
         ("imports", Some(plugin.imports.join(", "))),
     ])
 }
@@ -75,4 +90,18 @@ fn listed(answer: Plugins) -> String {
         [plugin.name, table::short_digest(&plugin.digest), size, table::instant(&plugin.uploaded_at)]
     });
     table::columns(["NAME", "DIGEST", "SIZE", "UPLOADED"], rows)
+}
+
+fn shown(answer: Versions) -> String {
+    let blocks = answer.versions.into_iter().map(|plugin| {
+        table::fields([
+            ("plugin", Some(plugin.name)),
+            ("digest", Some(plugin.digest)),
+            ("size", Some(BinaryBytes(plugin.size_bytes).to_string())),
+            ("uploaded", Some(table::instant(&plugin.uploaded_at))),
+            ("asks for", Some(plugin.asks_for.join(", "))),
+            ("imports", Some(plugin.imports.join(", "))),
+        ])
+    });
+    blocks.collect::<Vec<_>>().join("\n\n")
 }

@@ -5,7 +5,6 @@ use crate::domain::host::Roles;
 use crate::domain::human_duration;
 use crate::domain::labels::Labels;
 use crate::plugin_store_setting::{self, PluginStore};
-use crate::sandbox::AllowedDirectory;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -47,11 +46,6 @@ pub(super) fn roles(text: &str) -> Result<Roles, String> {
 
 pub(super) fn labels(text: &str) -> Result<Labels, String> {
     text.parse().map_err(|error| format!("LATCHWORK_LABELS takes labels such as gpu=yes,zone=a: {error}"))
-}
-
-pub(super) fn allow_dir(text: &str) -> Result<AllowedDirectory, String> {
-    text.parse()
-        .map_err(|reason| format!("LATCHWORK_ALLOW_DIR takes directories that exist, PATH or PATH:rw ({reason})"))
 }
 
 pub(super) fn upload_bytes_max(text: &str) -> Result<usize, String> {
@@ -119,7 +113,20 @@ pub(super) fn take<T>(
     file.remove(key).map(|value| read(&value, key, text_of, parse)).transpose()
 }
 
-pub(super) fn read<T>(
+/// A setting of the file that may be given several times.
+pub(super) fn take_all<T>(
+    file: &mut toml::Table,
+    key: &str,
+    parse: fn(&str) -> Result<T, String>,
+) -> Result<Vec<T>, String> {
+    let values = match file.remove(key) {
+        Some(toml::Value::Array(values)) => values,
+        one => Vec::from_iter(one),
+    };
+    values.iter().map(|value| read(value, key, quoted, parse)).collect()
+}
+
+fn read<T>(
     value: &toml::Value,
     key: &str,
     text_of: fn(&toml::Value) -> Option<String>,

@@ -3,6 +3,8 @@
 //! Owns the words of the product (job, interval, stage, segment, task, lease), their state machines and their
 //! arithmetic. Knows nothing of databases, wasm, HTTP, clocks or tasks of an async runtime.
 
+pub mod addresses;
+pub mod asks_for;
 pub mod backfill;
 pub mod call_limits;
 pub mod ceilings;
@@ -17,6 +19,7 @@ mod held_segment;
 pub mod hint;
 pub mod host;
 pub mod host_pattern;
+pub mod http_reach;
 pub mod human_duration;
 pub mod ids;
 pub mod interval;

@@ -26,7 +26,7 @@ use crate::domain::lease::HEARTBEAT_EVERY;
 use crate::domain::rules::Retention;
 use crate::domain::timestamp::Timestamp;
 use crate::recovery_settings::RecoverySettings;
-use crate::sandbox::{AllowedDirectories, PluginSource};
+use crate::sandbox::{Allowed, Network, PluginSource};
 use crate::status::HostStatus;
 use crate::store::{Incarnation, Store, StoreError};
 use crate::wakeup::{Wakeup, Wakeups};
@@ -66,7 +66,7 @@ pub struct EngineParts {
     /// How the loops are woken.
     pub wakeups: Wakeups,
     /// What jobs may be granted.
-    pub allowed: AllowedDirectories,
+    pub allowed: Allowed,
     /// How far they may go here.
     pub ceilings: Ceilings,
     /// How interrupted intervals are treated.
@@ -268,6 +268,7 @@ impl Works {
             clock: Arc::clone(clock),
             checkpoints,
             allowed: parts.allowed.clone(),
+            network: Network::new(parts.allowed.addresses.clone()),
             ceilings: parts.ceilings,
             owner,
         };

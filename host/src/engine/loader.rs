@@ -7,9 +7,10 @@ use super::fallback;
 use crate::clock::Clock;
 use crate::domain::ceilings::Ceilings;
 use crate::domain::grants::{DirectoryGrant, Grants};
+use crate::domain::http_reach::HttpForbidden;
 use crate::domain::ids::{IncarnationId, IntervalId};
 use crate::domain::task::{Failure, FailureKind};
-use crate::sandbox::{AllowedDirectories, Forbidden, GrantedDirectory, PluginSource, Reach};
+use crate::sandbox::{Allowed, Forbidden, GrantedDirectory, Network, PluginSource, Reach};
 use crate::store::{OpenInterval, Store, StoreError};
 use std::sync::Arc;
 use tracing::error;
@@ -20,7 +21,8 @@ pub(super) struct Loader {
     pub(super) plugins: Arc<dyn PluginSource>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) checkpoints: Checkpoints,
-    pub(super) allowed: AllowedDirectories,
+    pub(super) allowed: Allowed,
+    pub(super) network: Network,
     pub(super) ceilings: Ceilings,
     pub(super) owner: IncarnationId,
 }
@@ -85,7 +87,11 @@ impl Loader {
     async fn open(&self, grants: Grants) -> Result<Reach, Failure> {
         let Grants { directories, http, config, .. } = grants;
         let directories = self.open_directories(directories).await?;
-        Ok(Reach { directories, http, config, secrets: Vec::new() })
+        for grant in &http {
+            let refused = |error: HttpForbidden| host_failure(format!("grants.http: {error}"));
+            self.allowed.http.check(grant).map_err(refused)?;
+        }
+        Ok(Reach { directories, http, config, secrets: Vec::new(), wire: self.network.for_interval() })
     }
 
     /// Opens directories, on a thread that may wait for the disk.
@@ -93,10 +99,14 @@ impl Loader {
         if grants.is_empty() {
             return Ok(Vec::new());
         }
-        let allowed = self.allowed.clone();
+        let allowed = self.allowed.directories.clone();
         let open = move || grants.iter().map(|grant| allowed.open(grant)).collect::<Result<_, Forbidden>>();
         let opened = tokio::task::spawn_blocking(open).await.map_err(|error| error.to_string());
         let opened = opened.and_then(|opened| opened.map_err(|forbidden| forbidden.to_string()));
-        opened.map_err(|reason| Failure { kind: FailureKind::Host, message: format!("grants.directories: {reason}") })
+        opened.map_err(|reason| host_failure(format!("grants.directories: {reason}")))
     }
+}
+
+fn host_failure(message: String) -> Failure {
+    Failure { kind: FailureKind::Host, message }
 }

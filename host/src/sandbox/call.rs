@@ -101,7 +101,8 @@ impl Plugin {
     /// Calls `plan` in a fresh sandbox.
     pub async fn plan(&self, job: &JobInput, surroundings: Surroundings<'_>) -> CallReport<PlanOutput> {
         let context = wit::JobContext::from(job);
-        let report = self.call(surroundings, async |plugin, store| plugin.call_plan(store, &context).await).await;
+        let key = job.idempotency_key();
+        let report = self.call(surroundings, key, async |plugin, store| plugin.call_plan(store, &context).await).await;
         report.map(|stages, Kept { keys, events }| {
             Ok(PlanOutput { stages: stages.into_iter().map(declared).collect(), keys, events })
         })
@@ -111,7 +112,8 @@ impl Plugin {
     pub async fn run(&self, task: &TaskInput<'_>, surroundings: Surroundings<'_>) -> CallReport<TaskOutput> {
         let context = wit::TaskContext::from(task);
         let output_bytes_max = surroundings.limits.call.output_bytes_max;
-        let report = self.call(surroundings, async |plugin, store| plugin.call_run(store, &context).await).await;
+        let key = task.idempotency_key();
+        let report = self.call(surroundings, key, async |plugin, store| plugin.call_run(store, &context).await).await;
         report.map(|output, Kept { keys, events }| {
             let (found, max) = (output.len(), output_bytes_max);
             if found as u64 > max {
@@ -126,12 +128,13 @@ impl Plugin {
     async fn call<T>(
         &self,
         surroundings: Surroundings<'_>,
+        idempotency_key: String,
         export: impl AsyncFnOnce(&Instance, &mut Store<CallState>) -> Answer<T>,
     ) -> CallReport<(T, Kept)> {
         let Surroundings { limits, keys, task, reach, party, mut warm, now } = surroundings;
         let task = MaybeTask { task, checkpoint_bytes_max: limits.call.checkpoint_bytes_max };
         let keys = KeyOverlay::new(keys, limits.key_bytes_max);
-        let offers = Offers { keys, events: EventList::new(Arc::clone(&now)), task };
+        let offers = Offers { keys, events: EventList::new(Arc::clone(&now)), task, idempotency_key };
         let kept = warm.as_mut().and_then(|warm| warm.take(party.job, self.digest));
         let mut cell = match kept {
             Some(mut cell) => {
@@ -140,7 +143,7 @@ impl Plugin {
             }
             None => {
                 let place = self.capacity.place(limits.memory_bytes_max).await;
-                let log = TaskLog::new(now, limits.call.log_bytes_max);
+                let log = TaskLog::new(now, limits.call.log_bytes_max, reach.veil());
                 match CallState::new(limits, offers, log.clone(), reach) {
                     Ok(state) => Cell::new(&self.pre, state, place),
                     Err(gone) => return CallReport::failed(FailureKind::Host, gone.to_string(), &log),
@@ -171,11 +174,10 @@ impl Plugin {
                 CallReport { outcome: Outcome::Succeeded((value, kept)), log: log.take() }
             }
             Ok(Err(wit::TaskError::Retryable(message))) => CallReport::failed(FailureKind::Retryable, message, &log),
-            // The plugin only passes on what the host has answered.
-            Ok(Err(wit::TaskError::Fatal(message))) if state.has_hit_limit => {
-                CallReport::failed(FailureKind::LimitExceeded, message, &log)
-            }
-            Ok(Err(wit::TaskError::Fatal(message))) => CallReport::failed(FailureKind::Fatal, message, &log),
+            Ok(Err(wit::TaskError::Fatal(message))) => match state.limit_met(&message) {
+                Some(limit) => CallReport::failed(FailureKind::LimitExceeded, limit, &log),
+                None => CallReport::failed(FailureKind::Fatal, message, &log),
+            },
             Err(error) => {
                 let out_of_memory = state.memory.refusal().map(|message| (FailureKind::OutOfMemory, message));
                 let (kind, message) = out_of_memory.unwrap_or_else(|| ending::failure(&error, &limits.call));
@@ -186,7 +188,8 @@ impl Plugin {
 }
 
 impl<T> CallReport<T> {
-    fn failed(kind: FailureKind, mut message: String, log: &TaskLog) -> Self {
+    fn failed(kind: FailureKind, message: String, log: &TaskLog) -> Self {
+        let mut message = log.covered(message);
         if message.len() > MESSAGE_BYTES_MAX {
             message.truncate(message.floor_char_boundary(MESSAGE_BYTES_MAX));
             message.push('…');

@@ -46,6 +46,20 @@ pub struct TaskInput<'a> {
     pub checkpoint: Option<Vec<u8>>,
 }
 
+impl JobInput {
+    /// What names the plan of the interval to others, whatever happens to hosts.
+    pub(super) fn idempotency_key(&self) -> String {
+        format!("{}/plan", self.interval)
+    }
+}
+
+impl TaskInput<'_> {
+    /// What names the task to others: the same on every attempt, and no other task's.
+    pub(super) fn idempotency_key(&self) -> String {
+        format!("{}/{}", self.job.interval, self.index)
+    }
+}
+
 impl From<&JobInput> for wit::JobContext {
     fn from(job: &JobInput) -> Self {
         Self {
@@ -71,7 +85,7 @@ impl From<&TaskInput<'_>> for wit::TaskContext {
             stage_total: task.stage_total,
             attempt: task.attempt,
             checkpoint: task.checkpoint.clone(),
-            idempotency_key: format!("{}/{}", task.job.interval, task.index),
+            idempotency_key: task.idempotency_key(),
             fencing_token: task.fencing_token,
         }
     }

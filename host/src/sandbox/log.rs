@@ -1,7 +1,9 @@
 //! A task's log: what it wrote through the log interface, to stdout and to stderr.
 
 use super::limits::LINE_BYTES;
+use super::veil::Veil;
 use crate::domain::task::{LogLevel, LogLine};
+use crate::domain::timestamp::Timestamp;
 use bytes::Bytes;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::io::AsyncWrite;
@@ -9,13 +11,14 @@ use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
 /// Reads the time for a log line.
-pub(super) type Now = Arc<dyn Fn() -> crate::domain::timestamp::Timestamp + Send + Sync>;
+pub(super) type Now = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// The lines of one call; clones share them.
 #[derive(Clone)]
 pub(super) struct TaskLog {
     now: Now,
     bytes_max: usize,
+    veil: Arc<Veil>,
     lines: Arc<Mutex<Lines>>,
 }
 
@@ -36,9 +39,19 @@ pub(super) enum Channel {
 }
 
 impl TaskLog {
-    /// One that keeps so many bytes of a call.
-    pub(super) fn new(now: Now, bytes_max: u64) -> Self {
-        Self { now, bytes_max: usize::try_from(bytes_max).unwrap_or(usize::MAX), lines: Arc::default() }
+    /// One that keeps so many bytes of a call, and no secret in them.
+    pub(super) fn new(now: Now, bytes_max: u64, veil: Arc<Veil>) -> Self {
+        Self { now, bytes_max: usize::try_from(bytes_max).unwrap_or(usize::MAX), veil, lines: Arc::default() }
+    }
+
+    /// The time, as its lines have it.
+    pub(super) fn now(&self) -> Timestamp {
+        (self.now)()
+    }
+
+    /// A text of the call without secrets in it.
+    pub(super) fn covered(&self, text: String) -> String {
+        self.veil.cover(text)
     }
 
     /// Adds a line; one that is too much is counted instead.
@@ -82,6 +95,7 @@ impl TaskLog {
     }
 
     fn add(&self, lines: &mut Lines, level: LogLevel, message: String) {
+        let message = self.covered(message);
         let cost = message.len() + LINE_BYTES;
         if lines.bytes + cost > self.bytes_max {
             lines.dropped += 1;

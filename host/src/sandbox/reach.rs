@@ -1,6 +1,7 @@
 //! What the calls of one interval may reach beside the host's own functions.
 
 use super::directories::GrantedDirectory;
+use super::http::Wire;
 use crate::domain::grants::{HttpGrant, SecretShown};
 use crate::domain::host_pattern::HostPattern;
 use std::collections::BTreeMap;
@@ -18,6 +19,8 @@ pub struct Reach {
     pub config: BTreeMap<String, String>,
     /// Secrets, decrypted.
     pub secrets: Vec<GrantedSecret>,
+    /// The way to the network.
+    pub wire: Wire,
 }
 
 /// A secret that a call may use.

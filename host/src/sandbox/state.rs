@@ -1,6 +1,7 @@
 //! What the host keeps for one call, and drops with it.
 
 use super::events::EventList;
+use super::http::Outgoing;
 use super::keys::KeyOverlay;
 use super::limits::{Limits, MemoryMeter};
 use super::log::{Channel, LogStream, TaskLog};
@@ -8,6 +9,7 @@ use super::reach::Reach;
 use super::task_side::MaybeTask;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 /// The state behind one call's store.
 pub(super) struct CallState {
@@ -18,6 +20,8 @@ pub(super) struct CallState {
     pub(super) log: TaskLog,
     /// Whether the host has refused something for a limit.
     pub(super) has_hit_limit: bool,
+    pub(super) outgoing: Outgoing,
+    http: WasiHttpCtx,
     wasi: WasiCtx,
     handles: ResourceTable,
 }
@@ -27,6 +31,8 @@ pub(super) struct Offers {
     pub(super) keys: KeyOverlay,
     pub(super) events: EventList,
     pub(super) task: MaybeTask,
+    /// What its requests carry unless it names another.
+    pub(super) idempotency_key: String,
 }
 
 /// A granted directory that is not there.
@@ -42,7 +48,11 @@ impl CallState {
         let mut wasi = WasiCtx::builder();
         wasi.max_random_size(limits.call.random_bytes_max)
             .stdout(LogStream::new(log.clone(), Channel::Stdout))
-            .stderr(LogStream::new(log.clone(), Channel::Stderr));
+            .stderr(LogStream::new(log.clone(), Channel::Stderr))
+            .allow_tcp(false)
+            .allow_udp(false)
+            .allow_ip_name_lookup(false)
+            .envs(&reach.variables());
         for granted in &reach.directories {
             granted
                 .mount_into(&mut wasi)
@@ -50,22 +60,40 @@ impl CallState {
         }
         let mut handles = ResourceTable::new();
         handles.set_max_capacity(limits.call.handles_max.try_into().unwrap_or(usize::MAX));
-        let Offers { keys, events, task } = offers;
+        let Offers { keys, events, task, idempotency_key } = offers;
         let memory = MemoryMeter::new(limits);
-        Ok(Self { memory, keys, events, task, log, has_hit_limit: false, wasi: wasi.build(), handles })
+        let outgoing = Outgoing::new(&limits, reach, log.clone(), idempotency_key);
+        let (wasi, http) = (wasi.build(), WasiHttpCtx::new());
+        Ok(Self { memory, keys, events, task, log, has_hit_limit: false, outgoing, http, wasi, handles })
     }
 
     /// Makes ready for another call of the same job: nothing is left of what the host kept for the one before. What the
     /// guest itself has kept, in its memory and behind its handles, stays.
     pub(super) fn begin_call(&mut self, offers: Offers) {
-        let Offers { keys, events, task } = offers;
+        let Offers { keys, events, task, idempotency_key } = offers;
         self.memory.begin_call();
+        self.outgoing.begin_call(idempotency_key);
         (self.keys, self.events, self.task, self.has_hit_limit) = (keys, events, task, false);
+    }
+
+    /// What failed the call where it was refused something for a limit: the limit, and what the plugin made of it.
+    pub(super) fn limit_met(&self, message: &str) -> Option<String> {
+        match self.outgoing.limit_met() {
+            Some(limit) => Some(format!("{limit}: {message}")),
+            // The plugin only passes on what the host has answered.
+            None => self.has_hit_limit.then(|| message.to_owned()),
+        }
     }
 }
 
 impl WasiView for CallState {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         WasiCtxView { ctx: &mut self.wasi, table: &mut self.handles }
+    }
+}
+
+impl WasiHttpView for CallState {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView { hooks: &mut self.outgoing, table: &mut self.handles, ctx: &mut self.http }
     }
 }

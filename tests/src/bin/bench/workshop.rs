@@ -14,7 +14,7 @@ use latchwork::domain::rules::{JobRules, Retention};
 use latchwork::domain::schedule::Schedule;
 use latchwork::engine::{Engine, EngineParts};
 use latchwork::recovery_settings::RecoverySettings;
-use latchwork::sandbox::{AllowedDirectories, PluginSource, Sandbox};
+use latchwork::sandbox::{Allowed, AllowedDirectories, PluginSource, Sandbox};
 use latchwork::status::HostStatus;
 use latchwork::store::{IntervalRecord, NewInterval, PluginVersion, PostgresStore, SqliteStore, Store};
 use latchwork::wakeup::Wakeups;
@@ -39,7 +39,7 @@ pub(crate) struct Workshop {
     /// The PostgreSQL database that it is on; a file of its own where there is none.
     database_url: Option<String>,
     pub(crate) sandbox: Arc<Sandbox>,
-    pub(crate) allowed: AllowedDirectories,
+    pub(crate) allowed: Allowed,
     wakeups: Wakeups,
     guests: tokio::runtime::Handle,
 }
@@ -47,9 +47,10 @@ pub(crate) struct Workshop {
 impl Workshop {
     pub(crate) fn new(guests: &tokio::runtime::Handle) -> Result<Self> {
         let files = TempDir::new()?;
-        let allowed = AllowedDirectories::new(vec![
+        let directories = AllowedDirectories::new(vec![
             format!("{}:rw", files.path().display()).parse().map_err(anyhow::Error::msg)?,
         ]);
+        let allowed = Allowed { directories, ..Allowed::default() };
         Ok(Self {
             files,
             host_id: "bench".to_owned(),

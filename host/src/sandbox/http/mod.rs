@@ -1,0 +1,92 @@
+//! Outgoing HTTP: every request of a guest passes `Outgoing::send_request`, which decides, and nothing else opens a
+//! connection.
+
+mod body;
+mod decision;
+mod exchange;
+mod headers;
+mod limit;
+mod network;
+mod wire;
+
+use self::exchange::{Errand, exchange};
+use self::limit::LimitMet;
+pub use self::network::Network;
+pub use self::wire::Wire;
+use super::limits::Limits;
+use super::log::TaskLog;
+use super::reach::Reach;
+use crate::domain::task::LogLevel;
+use std::sync::Arc;
+use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode;
+use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
+
+/// A request, ready to be sent or as it came.
+type Request = http::Request<WasiBody>;
+
+/// A response, and what keeps its connection going.
+type Answer = (http::Response<WasiBody>, Box<dyn Future<Output = Result<(), Error>> + Send>);
+
+/// What one call sends, and how far that goes.
+pub(super) struct Outgoing {
+    wire: Arc<wire::Prepared>,
+    log: TaskLog,
+    body_bytes_max: u64,
+    idempotency_key: String,
+    limit: LimitMet,
+}
+
+impl Outgoing {
+    pub(super) fn new(limits: &Limits, reach: &Reach, log: TaskLog, idempotency_key: String) -> Self {
+        let body_bytes_max = limits.call.http_body_bytes_max;
+        Self { wire: reach.prepared(), log, body_bytes_max, idempotency_key, limit: LimitMet::default() }
+    }
+
+    /// Makes ready for another call of the same interval.
+    pub(super) fn begin_call(&mut self, idempotency_key: String) {
+        (self.idempotency_key, self.limit) = (idempotency_key, LimitMet::default());
+    }
+
+    /// The limit that a body of this call has met.
+    pub(super) fn limit_met(&self) -> Option<String> {
+        self.limit.message()
+    }
+}
+
+impl WasiHttpHooks for Outgoing {
+    fn send_request(
+        &mut self,
+        request: Request,
+        options: Option<RequestOptions>,
+        _sent: Box<dyn Future<Output = Result<(), Error>> + Send>,
+    ) -> Box<dyn Future<Output = Result<Answer, Error>> + Send> {
+        match decision::decide(request, &self.wire, &self.idempotency_key) {
+            Ok(request) => Box::new(exchange(Errand {
+                request,
+                options: options.unwrap_or_default(),
+                network: self.wire.network.clone(),
+                log: self.log.clone(),
+                body_bytes_max: self.body_bytes_max,
+                limit: self.limit.clone(),
+            })),
+            Err(refusal) => {
+                self.log.write(LogLevel::Warn, refusal.to_string());
+                Box::new(async { Err(Error::HttpRequestDenied) })
+            }
+        }
+    }
+
+    // These tell a guest's failures to the host's log where they are not overridden; the task's log has them.
+
+    fn p2_error_from_hyper(&mut self, _: &hyper::Error) -> ErrorCode {
+        ErrorCode::HttpProtocolError
+    }
+
+    fn p2_error_from_connect(&mut self, _: &std::io::Error) -> ErrorCode {
+        ErrorCode::ConnectionRefused
+    }
+
+    fn p2_error_from_tls(&mut self, _: &std::io::Error) -> ErrorCode {
+        ErrorCode::TlsProtocolError
+    }
+}
