@@ -66,6 +66,7 @@ impl Host {
             profile: HostProfile::default(),
             wakeups: wakeups.clone(),
             allowed: AllowedDirectories::new(Vec::new()),
+            vault: Arc::default(),
             ceilings: Ceilings::default(),
             recovery,
             retention: Retention::default(),

@@ -67,6 +67,7 @@ impl Host {
             profile: HostProfile::default(),
             wakeups: wakeups.clone(),
             allowed: AllowedDirectories::new(Vec::new()),
+            vault: Arc::default(),
             ceilings: Ceilings::default(),
             recovery: RECOVERY,
             retention: Retention::default(),

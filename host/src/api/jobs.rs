@@ -6,6 +6,7 @@ use super::extract::{Body, InPath, id, not_found};
 use super::hosts::missing_worker;
 use super::job_request::CreateJob;
 use super::job_view::JobView;
+use super::secrets::check_granted;
 use crate::domain::chain::ChainError;
 use crate::domain::ids::JobId;
 use crate::domain::job::{Job, JobSpec};
@@ -20,7 +21,7 @@ pub(super) struct Jobs {
     jobs: Vec<JobView>,
 }
 
-/// Creates a job: 201 with the whole job. Its plugin and the directories it is granted must be there now.
+/// Creates a job: 201 with the whole job. Its plugin and what it is granted must be there now.
 pub(super) async fn create(
     State(app): State<AppState>,
     Body(body): Body<CreateJob>,
@@ -44,7 +45,8 @@ pub(super) async fn view(app: &AppState, job: Job) -> ApiResult<JobView> {
     Ok(JobView::from(job).with_missing_worker(missing))
 }
 
-/// Checks what a job needs beside itself: its plugin, the directories that it is granted, the job that it waits for.
+/// Checks what a job needs beside itself: its plugin, the directories and secrets that it is granted, the job that it
+/// waits for.
 pub(super) async fn check_surroundings(app: &AppState, spec: &JobSpec) -> ApiResult<()> {
     if app.store.plugin_versions(&spec.plugin).await?.is_empty() {
         return Err(ApiError::UnknownPlugin(spec.plugin.clone()));
@@ -52,6 +54,7 @@ pub(super) async fn check_surroundings(app: &AppState, spec: &JobSpec) -> ApiRes
     for grant in &spec.work.grants.directories {
         app.allowed.check(grant).map_err(|error| ApiError::invalid("grants.directories", error))?;
     }
+    check_granted(app, &spec.workspace_id, &spec.work.grants.secrets).await?;
     if let Some(after) = spec.after
         && app.store.job(after.job).await?.is_none()
     {

@@ -39,6 +39,7 @@ pub mod retention;
 pub mod retry;
 pub mod rules;
 pub mod schedule;
+pub mod secret;
 pub mod segment;
 pub mod shares;
 pub mod stage;

@@ -29,6 +29,7 @@ use crate::recovery_settings::RecoverySettings;
 use crate::sandbox::{AllowedDirectories, PluginSource};
 use crate::status::HostStatus;
 use crate::store::{Incarnation, Store, StoreError};
+use crate::vault::Vault;
 use crate::wakeup::{Wakeup, Wakeups};
 use std::sync::Arc;
 use std::time::Duration;
@@ -67,6 +68,8 @@ pub struct EngineParts {
     pub wakeups: Wakeups,
     /// What jobs may be granted.
     pub allowed: AllowedDirectories,
+    /// What opens secrets.
+    pub vault: Arc<Vault>,
     /// How far they may go here.
     pub ceilings: Ceilings,
     /// How interrupted intervals are treated.
@@ -268,6 +271,7 @@ impl Works {
             clock: Arc::clone(clock),
             checkpoints,
             allowed: parts.allowed.clone(),
+            vault: Arc::clone(&parts.vault),
             ceilings: parts.ceilings,
             owner,
         };

@@ -3,7 +3,7 @@
 use super::active::{ActiveInterval, Services};
 use super::checkpoints::Checkpoints;
 use super::component::{self, ComponentError, NotNow};
-use super::fallback;
+use super::{fallback, secrets};
 use crate::clock::Clock;
 use crate::domain::ceilings::Ceilings;
 use crate::domain::grants::{DirectoryGrant, Grants};
@@ -11,6 +11,7 @@ use crate::domain::ids::{IncarnationId, IntervalId};
 use crate::domain::task::{Failure, FailureKind};
 use crate::sandbox::{AllowedDirectories, Forbidden, GrantedDirectory, PluginSource, Reach};
 use crate::store::{OpenInterval, Store, StoreError};
+use crate::vault::Vault;
 use std::sync::Arc;
 use tracing::error;
 
@@ -21,6 +22,7 @@ pub(super) struct Loader {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) checkpoints: Checkpoints,
     pub(super) allowed: AllowedDirectories,
+    pub(super) vault: Arc<Vault>,
     pub(super) ceilings: Ceilings,
     pub(super) owner: IncarnationId,
 }
@@ -39,7 +41,7 @@ impl Loader {
         open.work.policy = self.ceilings.over(open.work.policy);
         match component::load(&*self.store, &*self.plugins, &open.digest).await {
             Ok(plugin) => {
-                let reach = self.open(open.work.grants.clone()).await;
+                let reach = self.open(&open.workspace_id, open.work.grants.clone()).await?;
                 let (store, clock) = (Arc::clone(&self.store), Arc::clone(&self.clock));
                 let services = Services { store, clock, checkpoints: self.checkpoints.clone() };
                 Ok(Some(ActiveInterval::new(open, plugin, reach, self.owner, services)))
@@ -82,10 +84,11 @@ impl Loader {
     }
 
     /// Opens what is granted. What is forbidden, or not there, fails every call.
-    async fn open(&self, grants: Grants) -> Result<Reach, Failure> {
-        let Grants { directories, http, config, .. } = grants;
-        let directories = self.open_directories(directories).await?;
-        Ok(Reach { directories, http, config, secrets: Vec::new() })
+    async fn open(&self, workspace: &str, grants: Grants) -> Result<Result<Reach, Failure>, StoreError> {
+        let Grants { directories, http, config, secrets } = grants;
+        let secrets = secrets::open(&*self.store, &self.vault, workspace, secrets).await?;
+        let directories = self.open_directories(directories).await;
+        Ok(directories.and_then(|directories| Ok(Reach { directories, http, config, secrets: secrets? })))
     }
 
     /// Opens directories, on a thread that may wait for the disk.
