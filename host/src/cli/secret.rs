@@ -70,7 +70,7 @@ pub(super) fn run(command: SecretCommand, client: &Client, output: Output) -> an
         }
         SecretCommand::Delete { name, place } => {
             let answer = client.delete(&["workspaces", &place.workspace, "secrets", &name])?;
-            output.tell(&answer, || format!("secret {name} is deleted"))?;
+            output.tell(&answer, || format!("deleted {name}"))?;
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -79,8 +79,8 @@ pub(super) fn run(command: SecretCommand, client: &Client, output: Output) -> an
 fn set(name: &str, workspace: &str, client: &Client, output: Output) -> anyhow::Result<()> {
     let body = json!({ "value": value()? });
     let answer = client.put_json(&["workspaces", workspace, "secrets", name], &body)?;
-    let news = if answer.status == StatusCode::CREATED { "is kept" } else { "has another value" };
-    output.tell(&answer, || format!("secret {name} {news}"))
+    let news = if answer.status == StatusCode::CREATED { "stored" } else { "replaced" };
+    output.tell(&answer, || format!("{news} {name}"))
 }
 
 /// Not from a flag, which everybody on the machine sees and shells remember, nor from a terminal, which shows it.
