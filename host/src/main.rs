@@ -81,7 +81,7 @@ enum SecretCommand {
 
     /// Encrypt all secrets anew, under the key in --secrets-key-file; those under the key in --secrets-previous-key-file
     /// are read with that. Works on the database, as `serve` finds it; with SQLite while no host runs
-    Rotate(HostArgs),
+    Rotate(Box<HostArgs>),
 }
 
 #[derive(Args)]
@@ -123,7 +123,7 @@ fn main() -> ExitCode {
         Command::Migrate(args) => migrate(args),
         Command::Db(DbCommand::Copy(args)) => copy(&args, &connection),
         Command::Secret(SecretCommand::Client(command)) => cli::run_secret(command, &connection),
-        Command::Secret(SecretCommand::Rotate(args)) => rotate(args, &connection),
+        Command::Secret(SecretCommand::Rotate(args)) => rotate(*args, &connection),
         Command::Compile(args) => compile(&args),
         Command::Client(command) => cli::run(command, &connection),
     };

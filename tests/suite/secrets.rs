@@ -4,7 +4,7 @@
 use latchwork_tests::{Host, HostBuilder, PostgresDatabase, text};
 use serde_json::{Value, json};
 use std::io::Write as _;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Output, Stdio};
 use tempfile::TempDir;
