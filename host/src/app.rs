@@ -1,5 +1,9 @@
 //! Puts the host together: opens the store, starts the engine and the API, and stops them in order.
 
+mod secrets;
+
+pub use secrets::{Rotation, rotate_secrets};
+
 use crate::api::{self, AppState};
 use crate::clock::{Clock, CorrectedClock, SystemClock};
 use crate::config::Config;
@@ -90,6 +94,7 @@ pub async fn serve(config: Config, guests: tokio::runtime::Handle) -> anyhow::Re
     let Some(Opened { store, listener, announcement }) = open_and_listen(&config, &mut signals).await? else {
         return Ok(());
     };
+    secrets::tell_of_keys(&*store, &config.vault).await;
     let host_id = config.host_id.clone().map_or_else(|| kept_host_id(&config.data_dir), Ok)?;
     let state = AppState {
         store: Arc::clone(&store),
@@ -99,6 +104,7 @@ pub async fn serve(config: Config, guests: tokio::runtime::Handle) -> anyhow::Re
         roles: config.roles.clone(),
         wakeups: Wakeups::default(),
         allowed: config.allowed,
+        vault: config.vault,
         ceilings: config.ceilings,
         recovery: config.recovery,
         upload_bytes_max: config.upload_bytes_max,
@@ -225,6 +231,7 @@ fn parts(state: &AppState, profile: HostProfile, retention: Retention, guests: t
         profile,
         wakeups: state.wakeups.clone(),
         allowed: state.allowed.clone(),
+        vault: Arc::clone(&state.vault),
         ceilings: state.ceilings,
         recovery: state.recovery,
         retention,
