@@ -40,6 +40,7 @@ mod retrying;
 mod running_jobs;
 mod schedule_preview;
 mod scheduling;
+mod service;
 mod settings;
 mod sharing;
 mod sqlite_file;
