@@ -90,7 +90,8 @@ fn seconds(text: &str) -> Duration {
 #[test]
 fn the_unit_sets_only_what_the_host_takes() {
     let help = HostBuilder::new().bare_command().args(["serve", "--help"]).output().unwrap();
-    let help = String::from_utf8(help.stdout).unwrap();
+    // Without the breaks of its lines.
+    let help = String::from_utf8(help.stdout).unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
     let unit = Unit::read("latchwork.service");
     let words: Vec<&str> = unit.one("ExecStart").split(' ').collect();
     assert!(words[0].starts_with('/') && words[1] == "serve", "{words:?}");
