@@ -18,7 +18,7 @@ mod bindings {
     wasmtime::component::bindgen!({ path: "../wit", world: "plugin", exports: { default: async } });
 }
 
-const CALLS_MAX: u32 = 1_024;
+const CALLS_MAX: u32 = 1_280;
 const CORE_INSTANCES_MAX: u32 = 64;
 const MEMORIES_MAX: u32 = 4;
 const TABLES_MAX: u32 = 8;

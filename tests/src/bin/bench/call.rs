@@ -6,6 +6,7 @@ use crate::calls::NoopCalls;
 use crate::median;
 use crate::workshop::Workshop;
 use anyhow::Result;
+use latchwork::sandbox::WarmCell;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
@@ -21,6 +22,7 @@ enum Way {
     FreshBare(Arc<BareCalls>),
     FreshOurs(Arc<NoopCalls>),
     WarmBare(Arc<BareCalls>),
+    WarmOurs(Arc<NoopCalls>),
 }
 
 /// One core's part: it calls again and again.
@@ -28,6 +30,7 @@ enum Lane {
     FreshBare(Arc<BareCalls>),
     FreshOurs(Arc<NoopCalls>),
     WarmBare(Box<WarmInstance>),
+    WarmOurs(Arc<NoopCalls>, Box<WarmCell>),
 }
 
 /// What the rounds of one way have shown.
@@ -42,8 +45,13 @@ pub(crate) async fn measure(guests: &Handle) -> Result<()> {
     let workshop = Workshop::new(guests)?;
     let ours = Arc::new(NoopCalls::new(&workshop.sandbox).await?);
     let bare = Arc::new(BareCalls::new(&latchwork_tests::plugin("noop"))?);
-    let ways = [Way::FreshBare(Arc::clone(&bare)), Way::FreshOurs(ours), Way::WarmBare(bare)];
-    let mut shown: [Shown; 3] = Default::default();
+    let ways = [
+        Way::FreshBare(Arc::clone(&bare)),
+        Way::FreshOurs(Arc::clone(&ours)),
+        Way::WarmBare(bare),
+        Way::WarmOurs(ours),
+    ];
+    let mut shown: [Shown; 4] = Default::default();
     for round in 0..ROUNDS {
         let mut turns: Vec<usize> = (0..ways.len()).collect();
         // What goes first does not do so always.
@@ -59,8 +67,9 @@ pub(crate) async fn measure(guests: &Handle) -> Result<()> {
         let [rate, p50, p99] = [rates, p50s, p99s].map(|values| median(values.clone()));
         println!("  {:<20} {rate:>9.0} {p50:>9.2} {p99:>9.2}", way.name());
     }
-    let [bare, ours, _] = &shown;
-    println!("  fresh, ours beside bare wasmtime: {:.2} times (limit 1.20)", ours.beside(bare));
+    let [fresh_bare, fresh_ours, warm_bare, warm_ours] = &shown;
+    println!("  fresh, ours beside bare wasmtime: {:.2} times (limit 1.20)", fresh_ours.beside(fresh_bare));
+    println!("  warm, ours beside bare wasmtime:  {:.2} times", warm_ours.beside(warm_bare));
     Ok(())
 }
 
@@ -70,6 +79,7 @@ impl Way {
             Self::FreshBare(_) => "fresh, bare wasmtime",
             Self::FreshOurs(_) => "fresh, ours",
             Self::WarmBare(_) => "warm, bare wasmtime",
+            Self::WarmOurs(_) => "warm, ours",
         }
     }
 
@@ -78,6 +88,7 @@ impl Way {
             Self::FreshBare(calls) => Lane::FreshBare(Arc::clone(calls)),
             Self::FreshOurs(calls) => Lane::FreshOurs(Arc::clone(calls)),
             Self::WarmBare(calls) => Lane::WarmBare(Box::new(calls.warm().await?)),
+            Self::WarmOurs(calls) => Lane::WarmOurs(Arc::clone(calls), Box::new(WarmCell::for_calls(u32::MAX))),
         })
     }
 
@@ -114,10 +125,14 @@ impl Lane {
         match self {
             Self::FreshBare(calls) => calls.call().await,
             Self::FreshOurs(calls) => {
-                calls.call(0, 1).await;
+                calls.call(0, 1, None).await;
                 Ok(())
             }
             Self::WarmBare(instance) => instance.call().await,
+            Self::WarmOurs(calls, cell) => {
+                calls.call(0, 1, Some(cell)).await;
+                Ok(())
+            }
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Single calls of the no-op plugin through our sandbox, a fresh one for each, without an engine around them.
+//! Single calls of the no-op plugin through our sandbox, without an engine around them.
 
 use anyhow::Result;
 use async_trait::async_trait;
@@ -9,7 +9,7 @@ use latchwork::domain::key_quota::KeyUsage;
 use latchwork::domain::task::Outcome;
 use latchwork::domain::turns::Party;
 use latchwork::sandbox::{
-    JobInput, KeyReader, KeysUnavailable, Limits, Plugin, Reach, Sandbox, Surroundings, TaskInput,
+    JobInput, KeyReader, KeysUnavailable, Limits, Plugin, Reach, Sandbox, Surroundings, TaskInput, WarmCell,
 };
 use std::sync::Arc;
 
@@ -39,8 +39,8 @@ impl NoopCalls {
         Ok(Self { plugin, job, policy, party, keys, reach })
     }
 
-    /// Calls the task with an index out of so many.
-    pub(crate) async fn call(&self, index: u32, total: u32) {
+    /// Calls the task with an index out of so many, in a fresh sandbox or in the warm one that is given.
+    pub(crate) async fn call(&self, index: u32, total: u32, warm: Option<&mut WarmCell>) {
         let Self { plugin, job, policy, party, keys, reach } = self;
         let task = TaskInput {
             job,
@@ -63,7 +63,7 @@ impl NoopCalls {
             keys: Arc::clone(keys),
             task: None,
             party: Arc::clone(party),
-            warm: None,
+            warm,
             reach,
             now: Arc::new(|| SystemClock.now()),
         };

@@ -105,7 +105,7 @@ async fn lane(noop: Arc<NoopCalls>, next: Arc<AtomicU32>, calls: u32) {
         if index >= calls {
             return;
         }
-        noop.call(index, calls).await;
+        noop.call(index, calls, None).await;
         // A lane of the engine gives way when it hands in its task; this one must do it by itself.
         tokio::task::yield_now().await;
     }
