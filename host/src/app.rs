@@ -76,6 +76,13 @@ fn place(database: &Database) -> Place<'_> {
     }
 }
 
+/// Tells whoever gives the host more rights than it has a use for.
+pub fn warn_of_root() {
+    if rustix::process::geteuid().is_root() {
+        warn!("Running as root: let an unprivileged user run the host, as packaging/latchwork.service does");
+    }
+}
+
 /// Why a host stops.
 #[derive(Clone, Copy)]
 enum Reason {

@@ -137,6 +137,7 @@ fn main() -> ExitCode {
 fn serve(args: HostArgs) -> anyhow::Result<ExitCode> {
     let config = config(args)?;
     start_log()?;
+    app::warn_of_root();
     let guests = tokio::runtime::Builder::new_multi_thread().thread_name("guests").enable_all().build()?;
     let host = tokio::runtime::Builder::new_multi_thread().thread_name("host").enable_all().build()?;
     let ended = host.block_on(app::serve(config, guests.handle().clone()));

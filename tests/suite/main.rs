@@ -45,6 +45,7 @@ mod scheduling;
 mod secrecy;
 mod secrets;
 mod secrets_by_hand;
+mod service;
 mod settings;
 mod sharing;
 mod sqlite_file;

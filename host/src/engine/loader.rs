@@ -92,9 +92,9 @@ impl Loader {
         let is_allowed = http.iter().try_for_each(|grant| self.allowed.http.check(grant));
         let is_allowed = is_allowed.map_err(|error| host_failure(format!("grants.http: {error}")));
         let wire = self.network.for_interval();
-        Ok(is_allowed.and(directories).and_then(|directories| {
-            Ok(Reach { directories, http, config, secrets: secrets?, wire })
-        }))
+        Ok(is_allowed
+            .and(directories)
+            .and_then(|directories| Ok(Reach { directories, http, config, secrets: secrets?, wire })))
     }
 
     /// Opens directories, on a thread that may wait for the disk.
