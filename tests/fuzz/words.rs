@@ -101,7 +101,3 @@ pub(crate) const JOBS: &[&str] = &[
         "http": [{"scheme": "https", "host": "*.example.com", "port": 443, "methods": ["GET", "post"]}],
         "config": {"A_B": "c"}, "secrets": [{"name": "S", "env": "T", "shown_as": "placeholder", "hosts": ["*"]}]}}"#,
 ];
-
-/// Event bodies, outputs and payloads.
-pub(crate) const JSON: &[&str] =
-    &["null", "{\"a\": {\"b\": [1, 2, {\"c\": null}]}}", "[1e400, -0, 0.1]", "\"\\u0000\\ud834\\udd1e\"", "\"\\ud800\"", "{\"a\":1,\"a\":2}"];

@@ -14,7 +14,7 @@ const fn interface(name: &'static str, stands_on: &'static [&'static str], text:
     Interface { name, stands_on, text }
 }
 
-/// The interface, the name in it and the core type of a function; the name begins with the interface's.
+/// The interface, the name in it and the core type of a function; `drop T` is what drops a handle of the type T.
 type Function = (&'static str, &'static str, &'static str);
 
 /// Whether an interface is another, or needs it.
@@ -39,6 +39,8 @@ const FUNCTIONS: &[(&str, &str, &str, &str)] = &[
     ("outputs-get", "outputs", "get", "(param i32 i32 i32 i32)"),
     ("events-emit", "events", "emit", "(param i32 i32 i32 i32 i32)"),
     ("pollable-block", "poll", "[method]pollable.block", "(param i32)"),
+    ("drop-pollable", "poll", "drop pollable", "(param i32)"),
+    ("drop-output-stream", "streams", "drop output-stream", "(param i32)"),
     ("stream-write", "streams", "[method]output-stream.blocking-write-and-flush", "(param i32 i32 i32 i32)"),
     ("stream-subscribe", "streams", "[method]output-stream.subscribe", "(param i32) (result i32)"),
     ("get-stdout", "stdout", "get-stdout", "(result i32)"),

@@ -48,7 +48,7 @@ const EXPORTS: &str = r#"
     (func $plan (param "job" $job-context) (result (result (list $stage) (error $task-error)))
         (canon lift (core func $guest "plan") (memory $memory) (realloc $realloc)))
     (func $run (param "task" $task-context) (result (result (list u8) (error $task-error)))
-        (canon lift (core func $guest "run") (memory $memory) (realloc $realloc) (post-return (func $guest "post"))))
+        (canon lift (core func $guest "run") (memory $memory) (realloc $realloc) (post-return (core func $guest "post"))))
     (export "plan" (func $plan))
     (export "run" (func $run))"#;
 
@@ -136,9 +136,11 @@ impl Guest {
             interfaces.push_str(interface.text);
         }
         for (name, (interface, function, _)) in self.functions() {
-            let options = "(memory $memory) (realloc $realloc)";
-            writeln!(lowered, "(core func ${name} (canon lower (func ${interface} \"{function}\") {options}))")
-                .expect("a text takes all");
+            let canon = match function.strip_prefix("drop ") {
+                Some(resource) => format!("resource.drop ${resource}"),
+                None => format!("lower (func ${interface} \"{function}\") (memory $memory) (realloc $realloc)"),
+            };
+            writeln!(lowered, "(core func ${name} (canon {canon}))").expect("a text takes all");
             write!(given, "(export \"{name}\" (func ${name}))").expect("a text takes all");
         }
         format!(
