@@ -9,6 +9,7 @@ use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode, header};
 use latchwork::api::{self, AppState};
 use latchwork::clock::{Clock as _, SystemClock};
+use latchwork::domain::ceilings::Ceilings;
 use latchwork::domain::digest::Digest;
 use latchwork::domain::host::Roles;
 use latchwork::domain::ids::IncarnationId;
@@ -188,6 +189,7 @@ async fn state(files: &TempDir) -> AppState {
         status: Arc::new(HostStatus::new("a".to_owned(), IncarnationId::generate())),
         roles: Roles::default(),
         wakeups: Wakeups::default(),
+        ceilings: Ceilings::default(),
         allowed: AllowedDirectories::new(vec!["/tmp".parse().unwrap()]),
         recovery: RecoverySettings {
             is_enabled: true,

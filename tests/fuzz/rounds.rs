@@ -52,6 +52,6 @@ fn number(variable: &str) -> Option<u64> {
 }
 
 /// Tells whoever runs the tests, also when they pass: the harness captures `println!`, not what is written here.
-fn tell(line: &str) {
+pub(crate) fn tell(line: &str) {
     writeln!(std::io::stderr(), "{line}").expect("stderr is open");
 }

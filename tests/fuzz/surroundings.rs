@@ -5,8 +5,9 @@ use latchwork::domain::call_limits::CallLimits;
 use latchwork::domain::ids::{IntervalId, JobId, TaskIndex};
 use latchwork::domain::key_quota::KeyUsage;
 use latchwork::domain::timestamp::Timestamp;
+use latchwork::domain::turns::Party;
 use latchwork::sandbox::{
-    Denied, JobInput, KeyReader, KeysUnavailable, Limits, Reach, Surroundings, TaskInput, TaskSide,
+    Denied, JobInput, KeyReader, KeysUnavailable, Limits, Reach, Surroundings, TaskInput, TaskSide, WarmCell,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,7 +44,7 @@ impl TaskSide for Host {
 }
 
 /// For a plan.
-pub(crate) fn of_plan(reach: &Reach) -> Surroundings<'_> {
+pub(crate) fn of_plan<'a>(job: &JobInput, reach: &'a Reach) -> Surroundings<'a> {
     Surroundings {
         limits: Limits {
             timeout: TIMEOUT,
@@ -54,13 +55,15 @@ pub(crate) fn of_plan(reach: &Reach) -> Surroundings<'_> {
         keys: Arc::new(Host),
         task: None,
         reach,
+        party: Arc::new(Party { workspace: "default".into(), job: job.job, weight: 1 }),
+        warm: None,
         now: Arc::new(|| Timestamp::from_ms(0)),
     }
 }
 
 /// For a task.
-pub(crate) fn of_task(reach: &Reach) -> Surroundings<'_> {
-    Surroundings { task: Some(Arc::new(Host)), ..of_plan(reach) }
+pub(crate) fn of_task<'a>(job: &JobInput, reach: &'a Reach, warm: &'a mut WarmCell) -> Surroundings<'a> {
+    Surroundings { task: Some(Arc::new(Host)), warm: Some(warm), ..of_plan(job, reach) }
 }
 
 pub(crate) fn job() -> JobInput {

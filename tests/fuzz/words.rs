@@ -96,6 +96,9 @@ pub(crate) const JOBS: &[&str] = &[
     r#"{"name": "e", "plugin": "worker", "type": "manual", "max_parallel": 3, "timeout": "1m", "interval_timeout": "2h",
         "memory_limit_bytes": 65536, "key_limit_bytes": 0, "max_failed": "5%", "rate_limit": 0.5, "priority": -3,
         "retry": {"max_attempts": 3, "backoff": "1s", "factor": 1.5, "max_backoff": "1m", "jitter": false}}"#,
+    r#"{"name": "g", "plugin": "worker", "type": "manual", "cpu_limit": "10s", "output_limit_bytes": 9,
+        "log_limit_bytes": 0, "checkpoint_limit_bytes": 7, "handle_limit": 3, "random_limit_bytes": 5,
+        "http_body_limit_bytes": 1000, "warm_calls": 100, "weight": 3}"#,
     r#"{"name": "f", "plugin": "worker", "type": "manual", "max_failed": 7, "grants": {
         "directories": [{"path": "/tmp", "mount": "/data", "access": "read"}],
         "http": [{"scheme": "https", "host": "*.example.com", "port": 443, "methods": ["GET", "post"]}],

@@ -64,8 +64,8 @@ fn arguments() -> Vec<Case> {
 fn reallocs() -> Vec<Case> {
     let guest = |realloc: &str| Guest { realloc: realloc.to_owned(), ..Guest::default() };
     let cases = [
-        ("a realloc beyond the memory", guest("(i32.const -4096)"), "out of bounds"),
-        ("a realloc across the memory's end", guest("(i32.const 65535)"), "out of bounds"),
+        ("a realloc beyond the memory", guest("(i32.const -4096)"), "beyond end of memory"),
+        ("a realloc across the memory's end", guest("(i32.const 65535)"), "beyond end of memory"),
         ("a realloc that traps", guest("(unreachable)"), "unreachable"),
     ];
     let mut cases: Vec<Case> =

@@ -52,6 +52,8 @@ fn endless() -> Vec<Case> {
     ];
     let ends = |(name, guest)| Case::plan(name, guest, "timeout", "300ms").with(json!({ "timeout": "300ms" }));
     cases.extend(plans.into_iter().map(ends));
+    let cpu = Case::task("a loop that has time, but no more CPU", Guest::running(FOREVER), "limit_exceeded", "cpu_limit");
+    cases.push(cpu.with(json!({ "cpu_limit": "200ms", "timeout": "40s" })));
     cases
 }
 

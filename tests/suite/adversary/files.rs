@@ -49,6 +49,7 @@ impl Outside {
     pub(super) fn assert_untouched(&self) {
         assert_eq!(std::fs::read_to_string(self.path("secret.txt")).unwrap(), SECRET);
         assert_eq!(std::fs::read_to_string(self.path("granted/inside.txt")).unwrap(), "inside");
+        assert_eq!(self.path("granted/deep").read_dir().unwrap().count(), 0);
         let beside: Vec<_> = self.root.path().read_dir().unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(beside.len(), 2, "{beside:?}");
     }
@@ -99,7 +100,7 @@ pub(super) fn cases(outside: &Outside) -> Vec<Case> {
         ("a new file where only reading is granted", opening("new.txt", CREATE, READ | WRITE)),
         ("writing where only reading is granted", opening("inside.txt", 0, WRITE)),
         ("truncating where only reading is granted", opening("inside.txt", 8, READ)),
-        ("a directory for changes where only reading is granted", opening("deep", 2, READ | 32)),
+        ("a directory for changes where only reading is granted", through_directory()),
         ("removing where only reading is granted", acting("unlink-at", "inside.txt", None)),
         ("renaming where only reading is granted", acting("rename-at", "inside.txt", Some("renamed.txt"))),
         ("a link where only reading is granted", acting("symlink-at", "/etc", Some("etc"))),
@@ -139,6 +140,18 @@ fn through_own_link() -> Guest {
         (call $open (i32.const 1102) (i32.const 14) (i32.const 0) (i32.const 1))
         (call $denied)";
     guest(&["get-directories", "open-at", "symlink-at"], "..own/secret.txt", run)
+}
+
+/// Opens a directory below for changes, and tries to make one.
+fn through_directory() -> Guest {
+    let run = "(call $enter)
+        (call $open (i32.const 1100) (i32.const 4) (i32.const 2) (i32.const 33))
+        (if (i32.eqz (i32.load8_u (i32.const 64)))
+            (then
+                (global.set $root (i32.load (i32.const 68)))
+                (call $open (i32.const 1104) (i32.const 7) (i32.const 1) (i32.const 3))))
+        (call $denied)";
+    guest(&["get-directories", "open-at"], "deepnew.txt", run)
 }
 
 /// Tries one of the functions that change something, with one path or two.

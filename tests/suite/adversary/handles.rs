@@ -3,6 +3,7 @@
 use super::case::Case;
 use super::files::Outside;
 use latchwork_tests::{Guest, SUCCESS};
+use serde_json::json;
 
 pub(super) fn cases(outside: &Outside) -> Vec<Case> {
     let mut cases = floods(outside);
@@ -14,7 +15,6 @@ fn floods(outside: &Outside) -> Vec<Case> {
     let hoard = |uses, call: &str| Guest::using(uses, format!("(loop {call} (br 0)) (unreachable)"));
     let pollables = hoard(&["subscribe-duration"], "(drop (call $subscribe-duration (i64.const 3600000000000)))");
     let streams = hoard(&["get-stdout"], "(drop (call $get-stdout))");
-    let sockets = hoard(&["create-tcp-socket"], "(call $create-tcp-socket (i32.const 0) (i32.const 64))");
     let listings = Guest::using(
         &["get-directories", "read-directory"],
         "(local $root i32)
@@ -24,10 +24,11 @@ fn floods(outside: &Outside) -> Vec<Case> {
         (unreachable)",
     );
     let full = "at most 512 handles";
+    let few = Case::task("more handles than the job may hold", streams.clone(), "limit_exceeded", "at most 3 handles");
     vec![
+        few.with(json!({ "handle_limit": 3 })),
         Case::task("a flood of pollables", pollables, "limit_exceeded", full),
         Case::task("a flood of streams", streams, "limit_exceeded", full),
-        Case::task("a flood of sockets", sockets, "limit_exceeded", full),
         Case::task("a flood of listings", listings, "limit_exceeded", full).with(outside.grant("read")),
     ]
 }

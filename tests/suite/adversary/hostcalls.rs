@@ -29,6 +29,8 @@ fn answers() -> Vec<Case> {
         Case::task("an output of all that there is", output(60_000_000), "limit_exceeded", "at most 16777216 bytes")
             .with(room.clone()),
         Case::task("a very long error", error, "fatal", "xxx…").with(room),
+        Case::task("an output over the job's own limit", Guest::running("(call $output (i32.const 0) (i32.const 11))"),
+            "limit_exceeded", "at most 10 bytes, not 11").with(json!({ "output_limit_bytes": 10 })),
     ]
 }
 
@@ -51,6 +53,8 @@ fn logs() -> Vec<Case> {
     vec![
         Case::log("a long log line", line(8 * MIB), "1 further lines dropped").with(room.clone()),
         Case::task("an endless log line", line(20 * MIB), "limit_exceeded", "at most 16777216 bytes").with(room),
+        Case::log("a log line over the job's own limit", line(100), "1 further lines dropped")
+            .with(json!({ "log_limit_bytes": 100, "memory_limit_bytes": 128 * MIB })),
         Case::log("a million log lines", million, "further lines dropped").with(json!({ "timeout": "50s" })),
     ]
 }
