@@ -46,7 +46,11 @@ impl Display for Database {
             Self::Sqlite(path) => write!(out, "{}", path.display()),
             Self::Postgres { url, .. } => {
                 let (_, address) = url.split_once("://").unwrap_or(("", url));
-                let address = address.split('?').next().unwrap_or(address);
+                let (address, parameters) = address.split_once('?').unwrap_or((address, ""));
+                if parameters.contains('@') {
+                    // The `?` may be a password's, or a parameter a password: neither is to be seen.
+                    return write!(out, "postgres://…");
+                }
                 write!(out, "postgres://{}", address.rsplit_once('@').map_or(address, |(_, host)| host))
             }
         }
