@@ -14,7 +14,7 @@ use latchwork::domain::digest::Digest;
 use latchwork::domain::host::Roles;
 use latchwork::domain::ids::IncarnationId;
 use latchwork::recovery_settings::RecoverySettings;
-use latchwork::sandbox::{AllowedDirectories, Compiler, Sandbox};
+use latchwork::sandbox::{Allowed, AllowedDirectories, Compiler, Sandbox};
 use latchwork::status::HostStatus;
 use latchwork::store::{PluginVersion, SqliteStore, Store as _};
 use latchwork::wakeup::Wakeups;
@@ -204,7 +204,8 @@ async fn state(files: &TempDir) -> AppState {
         roles: Roles::default(),
         wakeups: Wakeups::default(),
         ceilings: Ceilings::default(),
-        allowed: AllowedDirectories::new(vec!["/tmp".parse().unwrap()]),
+        allowed: Allowed { directories: AllowedDirectories::new(vec!["/tmp".parse().unwrap()]), ..Allowed::default() },
+        vault: Arc::default(),
         recovery: RecoverySettings {
             is_enabled: true,
             is_default: true,
