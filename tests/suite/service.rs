@@ -5,8 +5,8 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::Duration;
 
-/// What the host takes beside the variables of its flags; the last one comes with the secrets.
-const OTHER_VARIABLES: [&str; 2] = ["RUST_LOG", "LATCHWORK_SECRETS_KEY_FILE"];
+/// What the host takes beside the variables of its flags.
+const OTHER_VARIABLES: [&str; 1] = ["RUST_LOG"];
 
 /// How long the host gives open requests after its tasks, and what the disk may take.
 const BEYOND_GRACE: Duration = Duration::from_secs(10);
