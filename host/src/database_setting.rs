@@ -87,5 +87,9 @@ mod tests {
             (database.to_string(), format!("{database:?}")),
             ("postgres://db:5432/x".into(), "postgres://db:5432/x".into())
         );
+        for unclear in ["postgres://me:p?ss@db/x", "postgres://db/x?password=p@ss"] {
+            let shown = Database::parse(unclear, 1).unwrap().to_string();
+            assert_eq!(shown, "postgres://…", "{unclear}");
+        }
     }
 }

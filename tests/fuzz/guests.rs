@@ -74,16 +74,18 @@ fn plugin(dice: &mut Dice) -> Vec<u8> {
         available_imports: Some(imports),
         exports: Some(exports),
         max_imports: 40,
-        max_memories: dice.within(0..6),
-        max_tables: dice.within(0..10),
+        max_memories: if dice.once_in(16) { 6 } else { dice.within(0..2) },
+        max_tables: if dice.once_in(16) { 10 } else { dice.within(0..4) },
         max_instructions: dice.within(1..400),
-        max_table_elements: 30_000,
+        max_table_elements: if dice.once_in(16) { 30_000 } else { 1_000 },
         allow_start_export: dice.once_in(2),
         // Most of what the host has switched off, which would be refused each time.
         exceptions_enabled: dice.once_in(16),
         gc_enabled: dice.once_in(16),
         memory64_enabled: dice.once_in(16),
         threads_enabled: dice.once_in(16),
+        wide_arithmetic_enabled: dice.once_in(16),
+        compact_imports_enabled: dice.once_in(16),
         ..Config::default()
     };
     let made = Module::new(config, &mut Unstructured::new(&entropy));

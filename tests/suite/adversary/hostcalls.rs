@@ -68,7 +68,23 @@ fn logs() -> Vec<Case> {
     ]
 }
 
-/// Calls whose refusal the guest passes on.
+/// Repeats a call until it is refused.
+fn until_refused(call: &str) -> String {
+    format!("(loop {call} (br_if 0 (i32.eqz (i32.load8_u (i32.const 64)))))")
+}
+
+/// A guest that passes on the refusal of a call.
+fn refusal(
+    name: &'static str,
+    uses: &'static [&'static str],
+    call: &str,
+    kind: &'static str,
+    message: &'static str,
+) -> Case {
+    Case::task(name, large(uses, &format!("{call} (call $pass (i32.const 64))")), kind, message)
+        .with(json!({ "memory_limit_bytes": 128 * MIB }))
+}
+
 fn refusals() -> Vec<Case> {
     let key = |length: usize| {
         format!("(call $keys-set (i32.const 4096) (i32.const {length}) (i32.const 0) (i32.const 0) (i32.const 64))")
@@ -76,60 +92,39 @@ fn refusals() -> Vec<Case> {
     let value = |bytes: usize| {
         format!("(call $keys-set (i32.const 4096) (i32.const 1) (i32.const 4096) (i32.const {bytes}) (i32.const 64))")
     };
-    let event = |name: usize, body: usize| {
-        format!(
-            "(call $events-emit (i32.const 4096) (i32.const {name}) (i32.const 4096) (i32.const {body}) (i32.const 64))"
-        )
-    };
-    let until_refused = |call: &str| format!("(loop {call} (br_if 0 (i32.eqz (i32.load8_u (i32.const 64)))))");
-    let number = "(i32.store8 (i32.const 4096) (i32.const 49))";
     let list = "(call $keys-list (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const -1)
         (i32.const 64))";
     let save = "(call $checkpoint-save (i32.const 4096) (i32.const 1048577) (i32.const 64))";
     let output = "(call $outputs-get (i32.const 4096) (i32.const 5) (i32.const 0) (i32.const 64))";
-    let events: &[&str] = &["events-emit"];
-    let calls: [(&str, &'static [&'static str], String, &str, &str); 12] = [
-        ("a key without a name", &["keys-set"], key(0), "limit_exceeded", "1 to 1024 bytes, not 0"),
-        ("a long key", &["keys-set"], key(1_025), "limit_exceeded", "1 to 1024 bytes, not 1025"),
-        ("a large value", &["keys-set"], value(MIB + 1), "limit_exceeded", "at most 1048576 bytes, not 1048577"),
-        (
-            "many writes of keys",
-            &["keys-set"],
-            until_refused(&value(MIB)),
-            "limit_exceeded",
-            "writes at most 33554432 bytes",
-        ),
-        ("a long page of keys", &["keys-list"], list.to_owned(), "limit_exceeded", "at most 10000, not 4294967295"),
-        (
-            "a large checkpoint",
-            &["checkpoint-save"],
-            save.to_owned(),
-            "limit_exceeded",
-            "at most 1048576 bytes, not 1048577",
-        ),
-        ("an event with a long name", events, event(129, 1), "limit_exceeded", "1 to 128 bytes, not 129"),
-        ("an event with a large body", events, event(1, 70_000), "limit_exceeded", "at most 65536 bytes, not 70000"),
-        ("an event that is no JSON", events, event(1, 9), "fatal", "is not a JSON text"),
-        (
-            "too many events",
-            events,
-            format!("{number} {}", until_refused(&event(1, 1))),
-            "limit_exceeded",
-            "at most 1000 events",
-        ),
-        ("an output of a stage that there is not", &["outputs-get"], output.to_owned(), "fatal", "no stage `xxxxx`"),
-        (
-            "a value beyond what the job's keys may take",
-            &["keys-set"],
-            value(1_000),
-            "limit_exceeded",
-            "key_limit_bytes",
-        ),
+    let (set, limit): (&'static [&'static str], _) = (&["keys-set"], "limit_exceeded");
+    let mut cases = vec![
+        refusal("a key without a name", set, &key(0), limit, "1 to 1024 bytes, not 0"),
+        refusal("a long key", set, &key(1_025), limit, "1 to 1024 bytes, not 1025"),
+        refusal("a large value", set, &value(MIB + 1), limit, "at most 1048576 bytes, not 1048577"),
+        refusal("many writes of keys", set, &until_refused(&value(MIB)), limit, "writes at most 33554432 bytes"),
+        refusal("a value beyond what the job's keys may take", set, &value(1_000), limit, "key_limit_bytes")
+            .with(json!({ "key_limit_bytes": 100 })),
+        refusal("a long page of keys", &["keys-list"], list, limit, "at most 10000, not 4294967295"),
+        refusal("a large checkpoint", &["checkpoint-save"], save, limit, "at most 1048576 bytes, not 1048577"),
+        refusal("an output of a stage that there is not", &["outputs-get"], output, "fatal", "no stage `xxxxx`"),
     ];
-    let case = |(name, uses, call, kind, message): (&'static str, _, String, _, &'static str)| {
-        let limit = if message.contains("key_limit") { 100 } else { 64 * MIB };
-        Case::task(name, large(uses, &format!("{call} (call $pass (i32.const 64))")), kind, message)
-            .with(json!({ "memory_limit_bytes": 128 * MIB, "key_limit_bytes": limit }))
+    cases.extend(refused_events());
+    cases
+}
+
+fn refused_events() -> Vec<Case> {
+    let emit = |name: usize, body: usize| {
+        let (name, body) =
+            (format!("(i32.const 4096) (i32.const {name})"), format!("(i32.const 4096) (i32.const {body})"));
+        format!("(call $events-emit {name} {body} (i32.const 64))")
     };
-    calls.into_iter().map(case).collect()
+    // The digit 1, which is JSON.
+    let many = format!("(i32.store8 (i32.const 4096) (i32.const 49)) {}", until_refused(&emit(1, 1)));
+    let (uses, limit): (&'static [&'static str], _) = (&["events-emit"], "limit_exceeded");
+    vec![
+        refusal("an event with a long name", uses, &emit(129, 1), limit, "1 to 128 bytes, not 129"),
+        refusal("an event with a large body", uses, &emit(1, 70_000), limit, "at most 65536 bytes, not 70000"),
+        refusal("an event that is no JSON", uses, &emit(1, 9), "fatal", "is not a JSON text"),
+        refusal("too many events", uses, &many, limit, "at most 1000 events"),
+    ]
 }

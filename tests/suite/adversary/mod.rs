@@ -23,8 +23,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 const THREADS: usize = 4;
 
 /// What the host may hold more after all guests than after the first few: 2 MiB of each of the some thirty memories that
-/// were larger, which the pool keeps for the next call (of 100 places that nobody uses), the database's pages, and what the
-/// allocator does not give back. The guests have written to more than a gigabyte.
+/// were larger, which the pool keeps for the next call (as long as no more than 100 places are unused), the database's
+/// pages, and what the allocator does not give back. The guests have written to more than a gigabyte.
 const GROWTH_BYTES_MAX: u64 = 96 << 20;
 
 #[test]
