@@ -107,7 +107,7 @@ mod tests {
                 "secrets": [{ "name": "token", "env": "API_TOKEN" }],
             }))
         );
-        assert_eq!(grants(&[]).laid_over(Some(&file)), None);
+        assert_eq!(grants(&[]).laid_over(Some(&file)), Some(file), "without any flag it stays");
     }
 
     #[test]

@@ -77,13 +77,13 @@ fn locals(groups: usize) -> Vec<u8> {
     [HEADER, &section(1, &module)].concat()
 }
 
-/// A plugin whose last section comes first.
+/// A plugin whose last section comes first; a custom one may stand anywhere.
 fn reordered() -> Vec<u8> {
     let sound = Guest::default().component();
     let mut at = HEADER.len();
-    let mut last = at;
+    let (mut last, mut end) = (at, at);
     while at < sound.len() {
-        last = at;
+        let begin = at;
         let (mut size, mut shift) = (0_usize, 0);
         at += 1;
         loop {
@@ -95,8 +95,11 @@ fn reordered() -> Vec<u8> {
             }
         }
         at += size;
+        if sound[begin] != 0 {
+            (last, end) = (begin, at);
+        }
     }
-    [HEADER, &sound[last..], &sound[HEADER.len()..last]].concat()
+    [HEADER, &sound[last..end], &sound[HEADER.len()..last], &sound[end..]].concat()
 }
 
 fn anything(bytes: usize) -> Vec<u8> {
