@@ -67,10 +67,16 @@ impl Pace {
     }
 
     async fn give_way(&self) {
-        let turn = self.lock().turn.take();
-        drop(turn);
-        step_aside().await;
-        let turn = self.turns.wait(&self.party).await;
+        let had = self.lock().turn.take();
+        let mut passed_on = self.turns.wait(had, &self.party);
+        let turn = match passed_on.try_recv() {
+            Ok(turn) => {
+                // Nobody else waits for one, but the runtime may have other work.
+                step_aside().await;
+                turn
+            }
+            Err(_) => passed_on.await.expect("whoever has a turn passes it on"),
+        };
         self.lock().turn = Some(turn);
     }
 
@@ -86,7 +92,7 @@ impl Pace {
     }
 }
 
-/// Lets the runtime's other work go first, also where nobody waits for a turn. It is not `yield_now`, which may wait until
+/// Lets the runtime's other work go first. It is not `yield_now`, which may wait until
 /// its thread has nothing else to do.
 async fn step_aside() {
     let mut has_been_aside = false;

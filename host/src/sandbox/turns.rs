@@ -23,19 +23,20 @@ impl Turns {
         Arc::new(Self(Mutex::new(Inner { free: at_a_time, queue: TurnQueue::default() })))
     }
 
-    /// Returns when it is the party's turn.
-    pub(super) async fn wait(self: &Arc<Self>, party: &Party) -> Turn {
-        let passed_on = {
+    /// Lets a party wait in line, and only then passes on the turn that it has had: everybody who computes is in line then,
+    /// and who comes next is decided here and not by whom the runtime happens to run. The answer may be there at once.
+    pub(super) fn wait(self: &Arc<Self>, had: Option<Turn>, party: &Party) -> oneshot::Receiver<Turn> {
+        let (pass_on, passed_on) = oneshot::channel();
+        let free = {
             let mut inner = self.lock();
-            if inner.free > 0 {
-                inner.free -= 1;
-                return Turn(Arc::clone(self));
-            }
-            let (pass_on, passed_on) = oneshot::channel();
             inner.queue.push(party, pass_on);
-            passed_on
+            let is_free = had.is_none() && inner.free > 0;
+            inner.free -= usize::from(is_free);
+            is_free.then(|| Turn(Arc::clone(self)))
         };
-        passed_on.await.expect("whoever has a turn passes it on")
+        // Outside of the lock: dropping a turn passes it on.
+        drop((had, free));
+        passed_on
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -70,7 +71,6 @@ impl Drop for Turn {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use futures::FutureExt as _;
 
     fn party(job: u32) -> Party {
         Party { workspace: "w".into(), job: format!("{job:032x}").parse().unwrap(), weight: 1 }
@@ -80,26 +80,40 @@ mod tests {
     fn a_turn_is_passed_on_and_whoever_gives_up_the_wait_is_left_out() {
         let turns = Turns::new(1);
         let [first, gives_up, last] = [1, 2, 3].map(party);
-        let turn = turns.wait(&first).now_or_never().expect("one is free");
-        let mut waiting = Box::pin(turns.wait(&last));
-        {
-            let given_up = Box::pin(turns.wait(&gives_up));
-            assert!(given_up.now_or_never().is_none());
-        }
-        assert!(waiting.as_mut().now_or_never().is_none());
+        let turn = turns.wait(None, &first).try_recv().expect("one is free");
+        drop(turns.wait(None, &gives_up));
+        let mut waiting = turns.wait(None, &last);
+        assert!(waiting.try_recv().is_err());
         drop(turn);
-        let turn = waiting.now_or_never().expect("it was passed on");
-        drop(turn);
+        drop(waiting.try_recv().expect("it was passed on"));
         assert_eq!(turns.lock().free, 1);
+    }
+
+    #[test]
+    fn whoever_gives_way_stands_in_line_before_the_turn_is_passed_on() {
+        let turns = Turns::new(1);
+        let [many, single] = [1, 2].map(party);
+        let mut turn = turns.wait(None, &many).try_recv().unwrap();
+        let mut others: Vec<_> = (0..9).map(|_| turns.wait(None, &many)).collect();
+        // A call of the one job and the single one of the other take turns.
+        for _ in 0..4 {
+            let mut waiting = turns.wait(None, &single);
+            others.push(turns.wait(Some(turn), &many));
+            turn = turns.wait(Some(waiting.try_recv().expect("its turn")), &many).try_recv().unwrap_or_else(|_| {
+                let next = others.iter_mut().find_map(|other| other.try_recv().ok());
+                next.expect("one of the many")
+            });
+        }
+        let alone = Turns::new(1);
+        let turn = alone.wait(None, &single).try_recv().unwrap();
+        assert!(alone.wait(Some(turn), &single).try_recv().is_ok(), "where nobody else waits it goes on");
     }
 
     #[test]
     fn a_turn_that_nobody_takes_any_more_is_free_again() {
         let turns = Turns::new(1);
-        let turn = turns.wait(&party(1)).now_or_never().unwrap();
-        let other = party(2);
-        let mut granted = Box::pin(turns.wait(&other));
-        assert!(granted.as_mut().now_or_never().is_none());
+        let turn = turns.wait(None, &party(1)).try_recv().unwrap();
+        let granted = turns.wait(None, &party(2));
         drop(turn);
         drop(granted);
         assert_eq!(turns.lock().free, 1);
