@@ -179,7 +179,11 @@ mod tests {
             ("http://[::1]", HttpScheme::Http, "::1", 80, true),
         ] {
             let allowed_http = AllowedHttp::new(vec![allowed.parse().unwrap()]);
-            assert_eq!(allowed_http.check(&grant(scheme, host, port, &[])).is_ok(), is_covered, "{allowed}, {host}:{port}");
+            assert_eq!(
+                allowed_http.check(&grant(scheme, host, port, &[])).is_ok(),
+                is_covered,
+                "{allowed}, {host}:{port}"
+            );
         }
         let refusal = AllowedHttp::default().check(&grant(HttpScheme::Https, "[::1]", 8443, &[])).unwrap_err();
         assert!(refusal.to_string().ends_with("--allow-http https://[::1]:8443"), "{refusal}");

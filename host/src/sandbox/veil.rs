@@ -49,7 +49,8 @@ mod tests {
             value: Zeroizing::new(value.to_owned()),
         };
         let key = "-----BEGIN-----\nfirst line\nlast\n-----END-----";
-        let veil = Veil::over(&[secret("PART", "abc"), secret("WHOLE", "abcdef"), secret("KEY", key), secret("NO", "")]);
+        let veil =
+            Veil::over(&[secret("PART", "abc"), secret("WHOLE", "abcdef"), secret("KEY", key), secret("NO", "")]);
         for (text, covered) in [
             ("nothing", "nothing"),
             ("abcdef, abc", "[secret WHOLE], [secret PART]"),

@@ -1,9 +1,7 @@
 //! One request over `wasi:http`. Any crate that speaks it does as well.
 
 use wasip2::http::outgoing_handler::{OutgoingRequest, handle};
-use wasip2::http::types::{
-    ErrorCode, Fields, IncomingResponse, Method, OutgoingBody, Scheme, http_error_code,
-};
+use wasip2::http::types::{ErrorCode, Fields, IncomingResponse, Method, OutgoingBody, Scheme, http_error_code};
 use wasip2::io::streams::StreamError;
 
 /// How much is written or read at a time.

@@ -38,8 +38,13 @@ struct Failure(String, Error);
 pub(super) async fn exchange(errand: Errand) -> Result<Answer, Error> {
     let Errand { request, options, network, log, body_bytes_max, limit } = errand;
     let name = decision::name(&request);
-    let bound =
-        |direction| Bound { bytes_max: body_bytes_max, direction, name: name.clone(), limit: limit.clone(), log: log.clone() };
+    let bound = |direction| Bound {
+        bytes_max: body_bytes_max,
+        direction,
+        name: name.clone(),
+        limit: limit.clone(),
+        log: log.clone(),
+    };
     let (outward, inward) = (bound(Direction::Request), bound(Direction::Response));
     let declared = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     outward.check(declared.unwrap_or(0))?;
@@ -82,12 +87,14 @@ async fn send(
     let stream = connecting.await.map_err(|_| Failure("no connection in time".into(), Error::ConnectionTimeout))??;
     // A server is told the path alone; the rest of the URL would be for a proxy.
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
-    *request.uri_mut() = path.parse::<Uri>().map_err(|error| Failure(error.to_string(), Error::HttpRequestUriInvalid))?;
+    *request.uri_mut() =
+        path.parse::<Uri>().map_err(|error| Failure(error.to_string(), Error::HttpRequestUriInvalid))?;
     let (mut sender, connection) = http1::handshake::<Stream, BoundedBody>(stream).await?;
     // What goes wrong with the connection, the request or the body tells.
     let connection = spawn(async move { drop(connection.await) });
     let answering = timeout(options.first_byte_timeout.unwrap_or(UNBOUNDED), sender.send_request(request));
-    let response = answering.await.map_err(|_| Failure("no response in time".into(), Error::ConnectionReadTimeout))??;
+    let response =
+        answering.await.map_err(|_| Failure("no response in time".into(), Error::ConnectionReadTimeout))??;
     Ok((response, connection))
 }
 

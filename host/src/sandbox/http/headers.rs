@@ -58,7 +58,8 @@ fn filled(value: &HeaderValue, stand_in: &StandIn) -> Option<Zeroizing<String>> 
         let has_it = text.contains(&stand_in.placeholder);
         has_it.then(|| Zeroizing::new(text.replace(&stand_in.placeholder, &stand_in.value)))
     };
-    if let Some(encoded) = text.get(..BASIC.len()).filter(|word| word.eq_ignore_ascii_case(BASIC)).map(|_| &text[BASIC.len()..])
+    if let Some(encoded) =
+        text.get(..BASIC.len()).filter(|word| word.eq_ignore_ascii_case(BASIC)).map(|_| &text[BASIC.len()..])
         && let Ok(decoded) = STANDARD.decode(encoded.trim())
         && let Ok(decoded) = String::from_utf8(decoded)
     {
