@@ -1,5 +1,6 @@
 //! What the host keeps for one call, and drops with it.
 
+use super::ending;
 use super::events::EventList;
 use super::http::Outgoing;
 use super::keys::KeyOverlay;
@@ -7,6 +8,8 @@ use super::limits::{Limits, MemoryMeter};
 use super::log::{Channel, LogStream, TaskLog};
 use super::reach::Reach;
 use super::task_side::MaybeTask;
+use crate::domain::call_limits::CallLimits;
+use crate::domain::task::FailureKind;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
@@ -82,6 +85,18 @@ impl CallState {
             Some(limit) => Some(format!("{limit}: {message}")),
             // The plugin only passes on what the host has answered.
             None => self.has_hit_limit.then(|| message.to_owned()),
+        }
+    }
+
+    /// What an error that ended the call says, by all that the host knows.
+    pub(super) fn failure(&self, error: &wasmtime::Error, limits: &CallLimits) -> (FailureKind, String) {
+        if let Some(message) = self.memory.refusal() {
+            return (FailureKind::OutOfMemory, message);
+        }
+        match (ending::failure(error, limits), self.outgoing.limit_met()) {
+            // The plugin has not expected that a body ends there.
+            ((FailureKind::Trap, trap), Some(limit)) => (FailureKind::LimitExceeded, format!("{limit}: {trap}")),
+            (failure, _) => failure,
         }
     }
 }
