@@ -166,11 +166,10 @@ impl Plugin {
                 }
                 CallReport { outcome: Outcome::Succeeded((value, kept)), log: log.take() }
             }
-            Ok(Err(wit::TaskError::Retryable(message))) => CallReport::failed(FailureKind::Retryable, message, &log),
-            Ok(Err(wit::TaskError::Fatal(message))) => match state.limit_met(&message) {
-                Some(limit) => CallReport::failed(FailureKind::LimitExceeded, limit, &log),
-                None => CallReport::failed(FailureKind::Fatal, message, &log),
-            },
+            Ok(Err(answer)) => {
+                let (kind, message) = state.answered(answer);
+                CallReport::failed(kind, message, &log)
+            }
             Err(error) => {
                 let (kind, message) = state.failure(&error, &limits.call);
                 CallReport::failed(kind, message, &log)

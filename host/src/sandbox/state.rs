@@ -1,5 +1,6 @@
 //! What the host keeps for one call, and drops with it.
 
+use super::bindings::types::TaskError;
 use super::ending;
 use super::events::EventList;
 use super::http::Outgoing;
@@ -79,12 +80,17 @@ impl CallState {
         (self.keys, self.events, self.task, self.has_hit_limit) = (keys, events, task, false);
     }
 
-    /// What failed the call where it was refused something for a limit: the limit, and what the plugin made of it.
-    pub(super) fn limit_met(&self, message: &str) -> Option<String> {
-        match self.outgoing.limit_met() {
-            Some(limit) => Some(format!("{limit}: {message}")),
+    /// How a call has failed that answers with an error: by a limit where the host refused it something for one.
+    pub(super) fn answered(&self, error: TaskError) -> (FailureKind, String) {
+        match (error, self.outgoing.limit_met()) {
+            // Retryable or not: wasmtime ends a body's stream with an error without its code, so a plugin cannot tell.
+            (TaskError::Retryable(message) | TaskError::Fatal(message), Some(limit)) => {
+                (FailureKind::LimitExceeded, format!("{limit}: {message}"))
+            }
+            (TaskError::Retryable(message), None) => (FailureKind::Retryable, message),
             // The plugin only passes on what the host has answered.
-            None => self.has_hit_limit.then(|| message.to_owned()),
+            (TaskError::Fatal(message), None) if self.has_hit_limit => (FailureKind::LimitExceeded, message),
+            (TaskError::Fatal(message), None) => (FailureKind::Fatal, message),
         }
     }
 
