@@ -107,7 +107,8 @@ mod tests {
                 "secrets": [{ "name": "token", "env": "API_TOKEN" }],
             }))
         );
-        assert_eq!(grants(&[]).laid_over(Some(&file)), None);
+        assert_eq!(grants(&[]).laid_over(Some(&file)), Some(file.clone()));
+        assert_eq!(grants(&[]).laid_over(None), None);
     }
 
     #[test]
