@@ -1,5 +1,9 @@
 //! Puts the host together: opens the store, starts the engine and the API, and stops them in order.
 
+mod secrets;
+
+pub use secrets::{Rotation, rotate_secrets};
+
 use crate::api::{self, AppState};
 use crate::clock::{Clock, CorrectedClock, SystemClock};
 use crate::config::Config;
@@ -72,6 +76,13 @@ fn place(database: &Database) -> Place<'_> {
     }
 }
 
+/// Tells whoever gives the host more rights than it has a use for.
+pub fn warn_of_root() {
+    if rustix::process::geteuid().is_root() {
+        warn!("Running as root: let an unprivileged user run the host, as packaging/latchwork.service does");
+    }
+}
+
 /// Why a host stops.
 #[derive(Clone, Copy)]
 enum Reason {
@@ -90,6 +101,7 @@ pub async fn serve(config: Config, guests: tokio::runtime::Handle) -> anyhow::Re
     let Some(Opened { store, listener, announcement }) = open_and_listen(&config, &mut signals).await? else {
         return Ok(());
     };
+    secrets::tell_of_keys(&*store, &config.vault).await;
     let host_id = config.host_id.clone().map_or_else(|| kept_host_id(&config.data_dir), Ok)?;
     let state = AppState {
         store: Arc::clone(&store),
@@ -99,6 +111,7 @@ pub async fn serve(config: Config, guests: tokio::runtime::Handle) -> anyhow::Re
         roles: config.roles.clone(),
         wakeups: Wakeups::default(),
         allowed: config.allowed,
+        vault: config.vault,
         ceilings: config.ceilings,
         recovery: config.recovery,
         upload_bytes_max: config.upload_bytes_max,
@@ -147,12 +160,14 @@ pub async fn serve(config: Config, guests: tokio::runtime::Handle) -> anyhow::Re
 
 /// What runs plugins, with the code that earlier starts have compiled.
 fn sandbox(config: &Config) -> anyhow::Result<Sandbox> {
-    let sandbox =
-        Sandbox::new(Compiler::of_this_binary(config.compile))?.with_cache(CodeCache::open(&config.data_dir)?);
-    Ok(match config.calls_memory_bytes_max {
-        Some(bytes) => sandbox.with_memory(bytes),
-        None => sandbox,
-    })
+    let mut sandbox = Sandbox::new(Compiler::of_this_binary(config.compile))?;
+    if let Some(bytes) = config.calls_memory_bytes_max {
+        sandbox = sandbox.with_memory(bytes);
+    }
+    if let Some(bytes) = config.code_memory_bytes_max {
+        sandbox = sandbox.with_code_memory(bytes);
+    }
+    Ok(sandbox.with_cache(CodeCache::open(&config.data_dir)?))
 }
 
 /// What a host needs to begin.
@@ -223,6 +238,7 @@ fn parts(state: &AppState, profile: HostProfile, retention: Retention, guests: t
         profile,
         wakeups: state.wakeups.clone(),
         allowed: state.allowed.clone(),
+        vault: Arc::clone(&state.vault),
         ceilings: state.ceilings,
         recovery: state.recovery,
         retention,

@@ -4,6 +4,9 @@ mod ceilings;
 mod error;
 mod reach;
 mod readers;
+mod secrets;
+#[cfg(test)]
+mod tests;
 
 use crate::database_setting::{self, Database};
 use crate::domain::ceilings::Ceilings;
@@ -13,12 +16,15 @@ use crate::domain::rules::Retention;
 use crate::plugin_store_setting::PluginStore;
 use crate::recovery_settings::RecoverySettings;
 use crate::sandbox::{Allowed, CompileLimits};
+use crate::vault::Vault;
 use ceilings::CeilingSettings;
 pub use error::ConfigError;
 use reach::ReachSettings;
 use readers::*;
+use secrets::SecretSettings;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 
@@ -96,6 +102,10 @@ pub struct Settings {
     #[command(flatten)]
     pub ceilings: CeilingSettings,
 
+    /// The keys of secrets.
+    #[command(flatten)]
+    pub secrets: SecretSettings,
+
     /// How long running tasks may go on after SIGTERM or SIGINT [default: 30s]
     #[arg(long, env = "LATCHWORK_STOP_GRACE", value_name = "DURATION", value_parser = stop_grace)]
     pub stop_grace: Option<Duration>,
@@ -161,6 +171,10 @@ pub struct Config {
     pub ceilings: Ceilings,
     /// How much memory all calls together may have, in bytes; none for half of the machine's.
     pub calls_memory_bytes_max: Option<u64>,
+    /// How much memory compiled plugins may take that nobody uses; none for the sandbox's own default.
+    pub code_memory_bytes_max: Option<u64>,
+    /// What opens secrets.
+    pub vault: Arc<Vault>,
     /// How long running tasks may go on when the host stops.
     pub stop_grace: Duration,
     /// How interrupted intervals are treated.
@@ -195,6 +209,7 @@ impl Settings {
             compile_cpu_max: take(&mut file, "compile_cpu_max", quoted, compile_cpu_max)?,
             compile_timeout: take(&mut file, "compile_timeout", quoted, compile_timeout)?,
             ceilings: CeilingSettings::from_toml(&mut file)?,
+            secrets: SecretSettings::from_toml(&mut file)?,
             stop_grace: take(&mut file, "stop_grace", quoted, stop_grace)?,
             enable_recovery: take(&mut file, "enable_recovery", bare, enable_recovery)?,
             default_recovery_enabled: take(&mut file, "default_recovery_enabled", bare, default_recovery_enabled)?,
@@ -230,6 +245,7 @@ impl Settings {
             compile_cpu_max: self.compile_cpu_max.or(file.compile_cpu_max),
             compile_timeout: self.compile_timeout.or(file.compile_timeout),
             ceilings: self.ceilings.or(file.ceilings),
+            secrets: self.secrets.or(file.secrets),
             stop_grace: self.stop_grace.or(file.stop_grace),
             enable_recovery: self.enable_recovery.or(file.enable_recovery),
             default_recovery_enabled: self.default_recovery_enabled.or(file.default_recovery_enabled),
@@ -265,7 +281,9 @@ impl Settings {
                 timeout: self.compile_timeout.unwrap_or(Duration::from_mins(2)),
             },
             calls_memory_bytes_max: self.ceilings.calls_memory_bytes_max,
+            code_memory_bytes_max: self.ceilings.code_memory_bytes_max,
             ceilings: self.ceilings.resolve(),
+            vault: Arc::new(self.secrets.resolve()?),
             stop_grace: self.stop_grace.unwrap_or(Duration::from_secs(30)),
             recovery: RecoverySettings {
                 is_enabled: self.enable_recovery.unwrap_or(true),
@@ -315,50 +333,4 @@ fn database(url: Option<&str>, connections_max: Option<u32>, data_dir: &Path) ->
         value: url.split_once(':').map_or(url, |(scheme, _)| scheme).to_owned() + ":…",
         expected: database_setting::TAKES,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_flag_or_variable_goes_before_the_file_and_the_file_before_the_default() {
-        let file = file("listen = '127.0.0.1:1'\nrecovery_check_interval = 9\nstop_grace = '1m'").unwrap();
-        let given = Settings { listen: Some(SocketAddr::from(([127, 0, 0, 1], 2))), ..Settings::default() };
-        let config = given.or(file).resolve().unwrap();
-        assert_eq!(config.listen.port(), 2);
-        assert_eq!(config.recovery.check_every, Duration::from_secs(9));
-        assert_eq!(config.stop_grace, Duration::from_mins(1));
-        assert_eq!(config.recovery.attempts_max, 3);
-        assert_eq!(config.retention, Retention { intervals: Some(10_000), days: Some(90) });
-        assert_eq!(config.database, Database::Sqlite("latchwork-data/latchwork.db".into()));
-    }
-
-    #[test]
-    fn a_database_of_another_kind_is_refused_without_showing_its_password() {
-        let database_url = Some("mysql://me:secret@db/x".to_owned());
-        let error = Settings { database_url, ..Settings::default() }.resolve().unwrap_err().to_string();
-        assert!(error.starts_with("DATABASE_URL is `mysql:…`: it takes sqlite:PATH"), "{error}");
-        let file = file("database_url = 'postgres://db/x'\ndatabase_connections_max = 3").unwrap();
-        let expected = Database::Postgres { url: "postgres://db/x".to_owned(), connections_max: 3 };
-        assert_eq!(file.resolve().unwrap().database, expected);
-    }
-
-    #[test]
-    fn a_default_retention_of_nothing_keeps_everything() {
-        let retention = |text| file(text).unwrap().resolve().unwrap().retention;
-        let intervals = retention("default_retention_intervals = 0");
-        assert_eq!(intervals, Retention { intervals: None, days: Some(90) });
-        assert_eq!(retention("default_retention_days = 0"), Retention { intervals: Some(10_000), days: None });
-        assert_eq!(retention("default_retention_days = 7").days, Some(7));
-    }
-
-    #[test]
-    fn an_unknown_key_of_the_file_is_named() {
-        assert_eq!(file("lissten = '127.0.0.1:1'").unwrap_err(), "`lissten` is no setting");
-    }
-
-    fn file(text: &str) -> Result<Settings, String> {
-        Settings::from_toml(toml::from_str(text).unwrap())
-    }
 }

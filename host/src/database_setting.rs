@@ -46,7 +46,11 @@ impl Display for Database {
             Self::Sqlite(path) => write!(out, "{}", path.display()),
             Self::Postgres { url, .. } => {
                 let (_, address) = url.split_once("://").unwrap_or(("", url));
-                let address = address.split('?').next().unwrap_or(address);
+                let (address, parameters) = address.split_once('?').unwrap_or((address, ""));
+                if parameters.contains('@') {
+                    // The `?` may be a password's, or a parameter a password: neither is to be seen.
+                    return write!(out, "postgres://…");
+                }
                 write!(out, "postgres://{}", address.rsplit_once('@').map_or(address, |(_, host)| host))
             }
         }
@@ -83,5 +87,9 @@ mod tests {
             (database.to_string(), format!("{database:?}")),
             ("postgres://db:5432/x".into(), "postgres://db:5432/x".into())
         );
+        for unclear in ["postgres://me:p?ss@db/x", "postgres://db/x?password=p@ss"] {
+            let shown = Database::parse(unclear, 1).unwrap().to_string();
+            assert_eq!(shown, "postgres://…", "{unclear}");
+        }
     }
 }

@@ -19,4 +19,5 @@ pub mod status;
 pub mod store;
 #[cfg(debug_assertions)]
 mod test_fault;
+pub mod vault;
 pub mod wakeup;

@@ -2,11 +2,12 @@
 
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use latchwork::app::{self, Rotation};
+use latchwork::cli;
 use latchwork::config::{self, Config, Settings};
 use latchwork::database_setting::{self, Database};
 use latchwork::sandbox::{self, ProcessLimits};
 use latchwork::store::{MovedTable, Nul};
-use latchwork::{app, cli};
 use serde_json::{Value, json};
 use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
@@ -34,6 +35,10 @@ enum Command {
     /// Move an installation to another database
     #[command(subcommand)]
     Db(DbCommand),
+
+    /// Keep secrets for jobs, list and delete them, and change the key that they are encrypted under
+    #[command(subcommand)]
+    Secret(SecretCommand),
 
     /// Compile a component from stdin to stdout; the host starts this for itself, to be safe from what is uploaded
     #[command(hide = true)]
@@ -67,6 +72,16 @@ struct MigrateArgs {
 enum DbCommand {
     /// Copy everything from one database to another that is empty, while no host runs on either; the source stays
     Copy(CopyArgs),
+}
+
+#[derive(Subcommand)]
+enum SecretCommand {
+    #[command(flatten)]
+    Client(cli::SecretCommand),
+
+    /// Encrypt all secrets anew, under the key in --secrets-key-file; those under the key in --secrets-previous-key-file
+    /// are read with that. Works on the database, as `serve` finds it; with SQLite while no host runs
+    Rotate(Box<HostArgs>),
 }
 
 #[derive(Args)]
@@ -107,6 +122,8 @@ fn main() -> ExitCode {
         Command::Serve(args) => serve(args),
         Command::Migrate(args) => migrate(args),
         Command::Db(DbCommand::Copy(args)) => copy(&args, &connection),
+        Command::Secret(SecretCommand::Client(command)) => cli::run_secret(command, &connection),
+        Command::Secret(SecretCommand::Rotate(args)) => rotate(*args, &connection),
         Command::Compile(args) => compile(&args),
         Command::Client(command) => cli::run(command, &connection),
     };
@@ -120,11 +137,22 @@ fn main() -> ExitCode {
 fn serve(args: HostArgs) -> anyhow::Result<ExitCode> {
     let config = config(args)?;
     start_log()?;
-    let guests = tokio::runtime::Builder::new_multi_thread().thread_name("guests").enable_all().build()?;
+    app::warn_of_root();
+    let guests = guests()?;
     let host = tokio::runtime::Builder::new_multi_thread().thread_name("host").enable_all().build()?;
     let ended = host.block_on(app::serve(config, guests.handle().clone()));
     guests.shutdown_background();
     ended.map(|()| ExitCode::SUCCESS)
+}
+
+/// After how many polls a thread looks at timers and sockets. A guest that computes takes 10 ms a poll, and timeouts are
+/// to be kept beside it.
+const POLLS_BETWEEN_EVENTS: u32 = 8;
+
+/// The threads on which guests run.
+fn guests() -> std::io::Result<tokio::runtime::Runtime> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.thread_name("guests").enable_all().event_interval(POLLS_BETWEEN_EVENTS).build()
 }
 
 fn migrate(args: MigrateArgs) -> anyhow::Result<ExitCode> {
@@ -155,6 +183,16 @@ fn copy(args: &CopyArgs, connection: &cli::Connection) -> anyhow::Result<ExitCod
     let moved = moved.with_context(|| format!("nothing was copied from {from} to {to}"))?;
     let report = json!({ "tables": moved.iter().map(json_of).collect::<Vec<_>>() });
     connection.report(&report, ["TABLE", "ROWS", "BYTES", "CONTENT", "NULS REPLACED"], moved.iter().map(cells))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn rotate(args: HostArgs, connection: &cli::Connection) -> anyhow::Result<ExitCode> {
+    let config = config(args)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let Rotation { key, changed, unchanged } = runtime.block_on(app::rotate_secrets(&config))?;
+    let report = json!({ "key": key.as_str(), "changed": changed, "unchanged": unchanged });
+    let row = [key.to_string(), changed.to_string(), unchanged.to_string()];
+    connection.report(&report, ["KEY", "CHANGED", "UNCHANGED"], [row])?;
     Ok(ExitCode::SUCCESS)
 }
 

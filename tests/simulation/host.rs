@@ -66,6 +66,7 @@ impl Host {
             profile: HostProfile::default(),
             wakeups: wakeups.clone(),
             allowed: Allowed::default(),
+            vault: Arc::default(),
             ceilings: Ceilings::default(),
             recovery,
             retention: Retention::default(),

@@ -12,6 +12,7 @@ use latchwork::domain::job::Job;
 use latchwork::domain::key_quota::KeyUsage;
 use latchwork::domain::presence::Presence;
 use latchwork::domain::rate::{RateAsk, RateGrant};
+use latchwork::domain::secret::{KeyId, Sealed, Sealing, SecretId};
 use latchwork::domain::shares::LaneShares;
 use latchwork::domain::stage_graph::StageGraph;
 use latchwork::domain::task::Failure;
@@ -100,9 +101,9 @@ fn down() -> StoreError {
 
 /// Sends every method through [`FaultyStore::step`].
 macro_rules! faulty {
-    ($($verb:ident($($name:ident: $type:ty),*) -> $answer:ty;)*) => {
+    ($trait:ident { $($verb:ident($($name:ident: $type:ty),*) -> $answer:ty;)* }) => {
         #[async_trait]
-        impl Store for FaultyStore {
+        impl $trait for FaultyStore {
             $(async fn $verb(&self, $($name: $type),*) -> Result<$answer> {
                 self.step(stringify!($verb), self.world.database.store.$verb($($name),*)).await
             })*
@@ -110,7 +111,7 @@ macro_rules! faulty {
     };
 }
 
-faulty! {
+faulty! { Store {
     presence() -> Presence;
     begin_incarnation(incarnation: &Incarnation) -> ();
     renew_incarnation(incarnation: IncarnationId, now: Timestamp) -> Renewal;
@@ -192,4 +193,14 @@ faulty! {
     hint(hints: &[Hint]) -> ();
     hinted() -> Vec<Hint>;
     give_back_pages(pages_max: u64) -> Space;
-}
+} }
+
+faulty! { SecretStore {
+    put_secret(secret: &SecretId, sealing: &Sealing, now: Timestamp) -> SecretPut;
+    secrets(workspace: &str) -> Vec<SecretRecord>;
+    sealed_secrets(workspace: &str, names: &[&str]) -> BTreeMap<String, Sealed>;
+    delete_secret(secret: &SecretId) -> SecretDeletion;
+    secret_keys() -> BTreeMap<KeyId, u64>;
+    all_sealed_secrets() -> Vec<(SecretId, Sealed)>;
+    reseal_secrets(key: &KeyId, resealed: &[Resealed]) -> bool;
+} }

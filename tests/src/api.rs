@@ -24,7 +24,8 @@ pub struct Answer {
 }
 
 impl Api {
-    pub(crate) fn new(server: String) -> Self {
+    /// A client of the host at an address, `http://` and what follows.
+    pub fn new(server: String) -> Self {
         Self { server, agent: Agent::config_builder().http_status_as_error(false).build().into() }
     }
 

@@ -1,8 +1,10 @@
-//! What the tests share: the built artifacts, the host as a real process, its API and its rows, and a witness.
+//! What the tests share: the built artifacts, the host as a real process, its API and its rows, a witness, and guests
+//! written by hand.
 
 mod api;
 mod artifacts;
 mod cable;
+mod guest;
 mod host;
 mod postgres;
 mod rows;
@@ -13,6 +15,7 @@ mod witness;
 pub use api::{Answer, Api, instant, text};
 pub use artifacts::{compiler, host_binary, plugin};
 pub use cable::Cable;
+pub use guest::{Guest, SUCCESS};
 pub use host::{Host, HostBuilder, wait_for};
 pub use postgres::PostgresDatabase;
 pub use rows::Rows;

@@ -62,7 +62,10 @@ fn a_checkpoint_has_its_limit() {
     let host = crate::jobs::host();
     assert_eq!(output(&host, json!({ "act": "save", "bytes": MIB }), json!({})), "ok");
     let refused = output(&host, json!({ "act": "save", "bytes": MIB + 1 }), json!({}));
-    assert_eq!(refused["limit-exceeded"], "a checkpoint has at most 1048576 bytes, not 1048577");
+    assert_eq!(
+        refused["limit-exceeded"],
+        "a checkpoint has at most 1048576 bytes, not 1048577 (checkpoint_limit_bytes)"
+    );
 }
 
 #[test]

@@ -16,6 +16,7 @@ use latchwork::recovery_settings::RecoverySettings;
 use latchwork::sandbox::{Allowed, PluginSource, Sandbox};
 use latchwork::status::HostStatus;
 use latchwork::store::{IntervalRecord, TaskNote};
+use latchwork::vault::Vault;
 use latchwork::wakeup::{Wakeup, Wakeups};
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,6 +57,17 @@ impl Host {
         host_id: &str,
         plugins: Arc<dyn PluginSource>,
     ) -> Self {
+        Self::with_vault(incarnation, world, host_id, plugins, Arc::default()).await
+    }
+
+    /// The same with keys for secrets.
+    pub(crate) async fn with_vault(
+        incarnation: IncarnationId,
+        world: World,
+        host_id: &str,
+        plugins: Arc<dyn PluginSource>,
+        vault: Arc<Vault>,
+    ) -> Self {
         let clock = Arc::new(ManualClock::at(START));
         let status = Arc::new(HostStatus::new(host_id.to_owned(), incarnation));
         let wakeups = Wakeups::default();
@@ -67,6 +79,7 @@ impl Host {
             profile: HostProfile::default(),
             wakeups: wakeups.clone(),
             allowed: Allowed::default(),
+            vault,
             ceilings: Ceilings::default(),
             recovery: RECOVERY,
             retention: Retention::default(),

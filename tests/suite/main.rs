@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests are tests")]
 
 mod actors;
+mod adversary;
 mod asked;
 mod away;
 mod backfills;
@@ -44,7 +45,11 @@ mod retrying;
 mod running_jobs;
 mod schedule_preview;
 mod scheduling;
+mod secrecy;
+mod secrets;
+mod secrets_by_hand;
 mod secrets_on_the_way;
+mod service;
 mod settings;
 mod sharing;
 mod sqlite_file;

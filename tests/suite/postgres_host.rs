@@ -34,13 +34,13 @@ fn a_host_that_was_killed_goes_on_where_it_was() {
 #[test]
 fn the_schema_is_made_and_undone_by_command_and_the_password_is_not_shown() {
     let database = PostgresDatabase::blocking();
-    let url = database.url().replace("latchwork@", "latchwork:secret@");
+    let url = database.url().replace("latchwork@", "latchwork:sesame@");
     let builder = HostBuilder::new().variable("DATABASE_URL", &url);
     let migrate = |arguments: &[&str]| {
         let output = builder.command_of("migrate").args(arguments).output().unwrap();
         let said = String::from_utf8(output.stdout).unwrap();
         assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
-        assert!(said.starts_with("postgres://localhost/") && !said.contains("secret"), "{said}");
+        assert!(said.starts_with("postgres://localhost/") && !said.contains("sesame"), "{said}");
         said
     };
     let mut said = migrate(&["--revert"]);

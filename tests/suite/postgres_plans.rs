@@ -9,8 +9,8 @@ use serde_json::Value;
 use sqlx::{AssertSqlSafe, PgConnection};
 
 /// The tables that grow with the history, or with the jobs.
-const GROWING: [&str; 10] =
-    ["intervals", "segments", "stages", "tasks", "outputs", "logs", "events", "checkpoints", "jobs", "keys"];
+const GROWING: [&str; 11] =
+    ["intervals", "segments", "stages", "tasks", "outputs", "logs", "events", "checkpoints", "jobs", "keys", "secrets"];
 
 /// These hold open intervals, due jobs and segments in work alone, which are few whatever the history is.
 const SHORT: [&str; 6] = [

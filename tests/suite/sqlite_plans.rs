@@ -9,8 +9,8 @@ use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, Row as _};
 
 /// The tables that grow with the history, or with the jobs.
-const GROWING: [&str; 10] =
-    ["intervals", "segments", "stages", "tasks", "outputs", "logs", "events", "checkpoints", "jobs", "keys"];
+const GROWING: [&str; 11] =
+    ["intervals", "segments", "stages", "tasks", "outputs", "logs", "events", "checkpoints", "jobs", "keys", "secrets"];
 
 /// The steps of a statement, in words.
 async fn steps(connection: &mut SqliteConnection, statement: &str) -> Vec<String> {

@@ -75,7 +75,8 @@ pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn target_dir() -> anyhow::Result<PathBuf> {
+/// The directory into which cargo builds.
+pub(crate) fn target_dir() -> anyhow::Result<PathBuf> {
     let metadata = output(&mut command(&["metadata", "--no-deps", "--format-version", "1"]))?;
     let metadata: Value = serde_json::from_slice(&metadata.stdout).context("cannot read cargo's metadata")?;
     match metadata["target_directory"].as_str() {
@@ -84,7 +85,8 @@ fn target_dir() -> anyhow::Result<PathBuf> {
     }
 }
 
-fn output(command: &mut Command) -> anyhow::Result<Output> {
+/// Runs a command and keeps what it says.
+pub(crate) fn output(command: &mut Command) -> anyhow::Result<Output> {
     command.output().with_context(|| format!("cannot start {}", shown(command)))
 }
 

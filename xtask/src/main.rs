@@ -5,6 +5,7 @@
 mod bench;
 mod cargo;
 mod demo;
+mod deny;
 mod gate;
 mod host;
 mod postgres;
@@ -25,7 +26,7 @@ enum Chore {
 
     /// Measure what the project claims of its speed and its size
     Bench {
-        /// One of throughput, size, recovery, history and schedule; all where none is named
+        /// Which, such as throughput, call or cold-start; all where none is named
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },

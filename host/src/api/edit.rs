@@ -104,7 +104,7 @@ fn changed(kept: &Job, patch: Members, host: &HostRules, now: Timestamp) -> ApiR
             details.iter().for_each(|detail| drop(after.remove(*detail)));
         }
     }
-    merge_patch::apply(&mut after, patch);
+    merge_patch::apply(&mut after, patch).map_err(|error| ApiError::BadRequest(format!("the patch {error}")))?;
     let is_same = |name: &&str| before.get(*name).map(|value| value.get()) == after.get(*name).map(|value| value.get());
     let (same_schedule, same_jitter) = (SCHEDULE.iter().all(is_same), is_same(&"jitter"));
     let body: CreateJob = as_body(merge_patch::text(&after).get())?;

@@ -5,9 +5,11 @@ use crate::domain::host::Roles;
 use crate::domain::ids::{BackfillId, IntervalId, JobId};
 use crate::domain::interval::IntervalState;
 use crate::domain::reopening::NotRetried;
+use crate::domain::secret::SecretId;
 use crate::domain::timestamp::Timestamp;
 use crate::sandbox::Refusal;
 use crate::store::StoreError;
+use crate::vault::SealError;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -52,6 +54,10 @@ pub(super) enum ApiError {
     Pinned { name: String, digest: String, interval: IntervalId },
     #[error("job {job} is waited for: {} fires at the end of its intervals; change or delete that first", names(jobs))]
     Awaited { job: JobId, jobs: Vec<(JobId, String)> },
+    #[error("the secret {secret} is granted to {}: take it out of their `grants` first", names(jobs))]
+    Granted { secret: SecretId, jobs: Vec<(JobId, String)> },
+    #[error("{0}")]
+    NotSealed(#[from] SealError),
     #[error("interval {interval} has {state} already; only an open interval can be cancelled")]
     Ended { interval: IntervalId, state: IntervalState },
     #[error("interval {interval} cannot be retried: {why}")]
@@ -117,6 +123,9 @@ impl ApiError {
             Self::Refused(refusal) => (refusal_status(refusal), refusal_code(refusal)),
             Self::Pinned { .. } => (StatusCode::CONFLICT, "version_in_use"),
             Self::Awaited { .. } => (StatusCode::CONFLICT, "job_awaited"),
+            Self::Granted { .. } => (StatusCode::CONFLICT, "secret_granted"),
+            Self::NotSealed(SealError::NoKey(_)) => (StatusCode::SERVICE_UNAVAILABLE, "no_secrets_key"),
+            Self::NotSealed(SealError::Random(_)) => (StatusCode::SERVICE_UNAVAILABLE, "no_random_bytes"),
             Self::Ended { .. } => (StatusCode::CONFLICT, "interval_ended"),
             Self::NotRetried { why, .. } => (StatusCode::CONFLICT, retry_code(why)),
             Self::Outdated(_) => (StatusCode::CONFLICT, "job_changed"),

@@ -29,7 +29,8 @@ pub(super) fn as_body<T: DeserializeOwned>(text: &str) -> Result<T, ApiError> {
     axum::Json::from_bytes(text.as_bytes()).map(|axum::Json(body)| body).map_err(body_error)
 }
 
-fn body_error(rejection: JsonRejection) -> ApiError {
+/// Why a JSON body is not what was asked for.
+pub(super) fn body_error(rejection: JsonRejection) -> ApiError {
     match rejection {
         JsonRejection::MissingJsonContentType(_) => ApiError::MediaType("of another type".to_owned()),
         JsonRejection::JsonDataError(error) => data_error(&error),

@@ -6,6 +6,7 @@ use super::extract::{Body, InPath, id, not_found};
 use super::hosts::missing_worker;
 use super::job_request::CreateJob;
 use super::job_view::JobView;
+use super::secrets::check_granted;
 use crate::domain::asks_for::{OUTGOING_HTTP, asks_for};
 use crate::domain::chain::ChainError;
 use crate::domain::ids::JobId;
@@ -21,7 +22,7 @@ pub(super) struct Jobs {
     jobs: Vec<JobView>,
 }
 
-/// Creates a job: 201 with the whole job. Its plugin and the directories it is granted must be there now.
+/// Creates a job: 201 with the whole job. Its plugin and what it is granted must be there now.
 pub(super) async fn create(
     State(app): State<AppState>,
     Body(body): Body<CreateJob>,
@@ -73,6 +74,7 @@ pub(super) async fn check_surroundings(app: &AppState, spec: &JobSpec) -> ApiRes
     for grant in &spec.work.grants.http {
         app.allowed.http.check(grant).map_err(|error| ApiError::invalid("grants.http", error))?;
     }
+    check_granted(app, &spec.workspace_id, &spec.work.grants.secrets).await?;
     if let Some(after) = spec.after
         && app.store.job(after.job).await?.is_none()
     {

@@ -21,6 +21,7 @@ mod operations;
 mod plugins;
 mod rules_view;
 mod schedule_preview;
+mod secrets;
 mod tasks;
 
 use crate::clock::Clock;
@@ -30,6 +31,7 @@ use crate::recovery_settings::RecoverySettings;
 use crate::sandbox::{Allowed, Sandbox};
 use crate::status::HostStatus;
 use crate::store::Store;
+use crate::vault::Vault;
 use crate::wakeup::Wakeups;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -60,6 +62,8 @@ pub struct AppState {
     pub wakeups: Wakeups,
     /// What jobs may be granted.
     pub allowed: Allowed,
+    /// What seals secrets.
+    pub vault: Arc<Vault>,
     /// How far jobs may go.
     pub ceilings: Ceilings,
     /// How interrupted intervals are treated.
@@ -95,6 +99,8 @@ pub fn router(state: AppState) -> Router {
         .route("/plugins/{name}/{digest}", delete(plugins::remove))
         .route("/jobs", get(jobs::list).post(jobs::create))
         .route("/jobs/{job}", get(jobs::show).patch(edit::edit).delete(jobs::remove))
+        .route("/workspaces/{workspace}/secrets", get(secrets::list))
+        .route("/workspaces/{workspace}/secrets/{name}", put(secrets::put).delete(secrets::remove))
         .route("/schedule/preview", get(schedule_preview::show))
         .route("/jobs/{job}/trigger", post(operations::trigger))
         .route("/jobs/{job}/pause", post(operations::pause))

@@ -78,6 +78,10 @@ impl Client {
         self.answer(self.agent.put(self.url(path)).content_type("application/wasm").send(bytes))
     }
 
+    pub(super) fn put_json(&self, path: &[&str], body: &Value) -> Result<Answer, ClientError> {
+        self.answer(self.agent.put(self.url(path)).send_json(body))
+    }
+
     pub(super) fn delete(&self, path: &[&str]) -> Result<Answer, ClientError> {
         self.answer(self.agent.delete(self.url(path)).call())
     }

@@ -107,7 +107,7 @@ mod tests {
                 "secrets": [{ "name": "token", "env": "API_TOKEN" }],
             }))
         );
-        assert_eq!(grants(&[]).laid_over(Some(&file)), Some(file.clone()));
+        assert_eq!(grants(&[]).laid_over(Some(&file)), Some(file.clone()), "without any flag it stays");
         assert_eq!(grants(&[]).laid_over(None), None);
     }
 

@@ -16,6 +16,7 @@ mod plugin;
 mod policies;
 mod rules;
 mod schedule;
+mod secret;
 mod table;
 mod watch;
 
@@ -23,6 +24,7 @@ use std::process::ExitCode;
 
 use client::Client;
 use output::{Output, OutputClosed};
+pub use secret::SecretCommand;
 
 /// Names the host that the client commands talk to, and the way they print what it answers.
 #[derive(Clone, Debug, clap::Args)]
@@ -85,17 +87,27 @@ pub enum Command {
 ///
 /// The exit code is 1 where a watched interval did not succeed; every other failure is an error, in one line.
 pub fn run(command: Command, connection: &Connection) -> anyhow::Result<ExitCode> {
-    let client = Client::new(&connection.server);
+    connected(connection, |client, output| match command {
+        Command::Plugin(command) => plugin::run(command, client, output),
+        Command::Job(command) => job::run(command, client, output),
+        Command::Interval(command) => interval::run(command, client, output),
+        Command::Backfill(command) => backfill::run(command, client, output),
+        Command::Host(command) => host::run(command, client, output),
+        Command::Schedule(command) => schedule::run(command, client, output),
+    })
+}
+
+/// The same for those of its group that talk to a host.
+pub fn run_secret(command: SecretCommand, connection: &Connection) -> anyhow::Result<ExitCode> {
+    connected(connection, |client, output| secret::run(command, client, output))
+}
+
+fn connected(
+    connection: &Connection,
+    run: impl FnOnce(&Client, Output) -> anyhow::Result<ExitCode>,
+) -> anyhow::Result<ExitCode> {
     let output = if connection.json { Output::Json } else { Output::Text };
-    let ended = match command {
-        Command::Plugin(command) => plugin::run(command, &client, output),
-        Command::Job(command) => job::run(command, &client, output),
-        Command::Interval(command) => interval::run(command, &client, output),
-        Command::Backfill(command) => backfill::run(command, &client, output),
-        Command::Host(command) => host::run(command, &client, output),
-        Command::Schedule(command) => schedule::run(command, &client, output),
-    };
-    match ended {
+    match run(&Client::new(&connection.server), output) {
         Err(error) if error.is::<OutputClosed>() => Ok(ExitCode::SUCCESS),
         ended => ended,
     }

@@ -66,6 +66,10 @@ pub struct CeilingSettings {
     /// The most memory that all calls together may have; further ones wait [default: half of the machine's]
     #[arg(long, env = "LATCHWORK_CALLS_MEMORY_BYTES_MAX", value_name = "BYTES", value_parser = calls_memory_bytes_max)]
     pub calls_memory_bytes_max: Option<u64>,
+
+    /// The most memory that compiled plugins take which no interval is running on [default: 1073741824]
+    #[arg(long, env = "LATCHWORK_CODE_MEMORY_BYTES_MAX", value_name = "BYTES", value_parser = code_memory_bytes_max)]
+    pub code_memory_bytes_max: Option<u64>,
 }
 
 impl CeilingSettings {
@@ -84,6 +88,7 @@ impl CeilingSettings {
             job_lanes_max: take(file, "job_lanes_max", bare, job_lanes_max)?,
             workspace_lanes_max: take(file, "workspace_lanes_max", bare, workspace_lanes_max)?,
             calls_memory_bytes_max: take(file, "calls_memory_bytes_max", bare, calls_memory_bytes_max)?,
+            code_memory_bytes_max: take(file, "code_memory_bytes_max", bare, code_memory_bytes_max)?,
         })
     }
 
@@ -103,6 +108,7 @@ impl CeilingSettings {
             job_lanes_max: self.job_lanes_max.or(file.job_lanes_max),
             workspace_lanes_max: self.workspace_lanes_max.or(file.workspace_lanes_max),
             calls_memory_bytes_max: self.calls_memory_bytes_max.or(file.calls_memory_bytes_max),
+            code_memory_bytes_max: self.code_memory_bytes_max.or(file.code_memory_bytes_max),
         }
     }
 
@@ -180,6 +186,10 @@ fn workspace_lanes_max(text: &str) -> Result<u32, String> {
 
 fn calls_memory_bytes_max(text: &str) -> Result<u64, String> {
     number(text, "LATCHWORK_CALLS_MEMORY_BYTES_MAX", MEMORY_BYTES_MIN, u64::MAX)
+}
+
+fn code_memory_bytes_max(text: &str) -> Result<u64, String> {
+    number(text, "LATCHWORK_CODE_MEMORY_BYTES_MAX", 0, u64::MAX)
 }
 
 fn number<T: std::str::FromStr + PartialOrd + std::fmt::Display>(

@@ -1,5 +1,6 @@
 //! What is wrong with settings.
 
+use super::secrets::SecretKeyError;
 use crate::domain::host::Roles;
 
 /// A setting that cannot be used.
@@ -27,6 +28,9 @@ pub enum ConfigError {
          out, or name a PostgreSQL with DATABASE_URL"
     )]
     LoneHost(Roles),
+    /// A key for secrets that cannot be used.
+    #[error(transparent)]
+    SecretKey(#[from] SecretKeyError),
     /// A log filter that cannot be read, or a database that this version does not serve.
     #[error("{name} is `{value}`: it takes {expected}")]
     Value {

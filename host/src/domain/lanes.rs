@@ -22,7 +22,7 @@ pub struct Bid {
 }
 
 /// How many lanes of a host one may have at most.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct LaneCaps {
     /// All intervals of one job.
     pub job: u32,
@@ -135,32 +135,40 @@ impl Sharing<'_> {
 pub struct Unmet {
     bids: Vec<Bid>,
     holdings: Holdings,
+    caps: LaneCaps,
 }
 
 impl Unmet {
-    /// What is left of the bids after their shares, as far as they may have more.
+    /// What is left of the bids after their shares.
     pub fn after(caps: LaneCaps, bids: &[Bid], shares: &[u32]) -> Self {
-        let allowed = share_out(u32::MAX, caps, bids);
-        let rest = |((bid, share), allowed): ((&Bid, &u32), u32)| Bid {
-            lanes: bid.lanes + share,
-            wanted: allowed.saturating_sub(*share),
-            ..bid.clone()
-        };
-        let rest = bids.iter().zip(shares).zip(allowed).map(rest).filter(|bid| bid.wanted > 0).collect();
-        Self { bids: rest, holdings: Holdings::of(bids, shares) }
+        let rest =
+            |(bid, share): (&Bid, &u32)| Bid { lanes: bid.lanes + share, wanted: bid.wanted - share, ..bid.clone() };
+        let rest = bids.iter().zip(shares).map(rest).filter(|bid| bid.wanted > 0).collect();
+        Self { bids: rest, holdings: Holdings::of(bids, shares), caps }
     }
 
     /// Whether a lane of an interval that has so many ends instead of beginning another task, so that whoever has more
     /// right to it gets it. Each answer of yes serves one of the bids.
     pub fn takes(&mut self, party: &Party, priority: i32, lanes: u32) -> bool {
-        let Self { bids, holdings } = self;
-        let more = |bid: &&mut Bid| bid.wanted > 0 && has_more_right(bid, holdings, (party, priority, lanes));
+        let Self { bids, holdings, caps } = self;
+        let more = |bid: &&mut Bid| {
+            bid.wanted > 0
+                && may_have(bid, holdings, *caps, party)
+                && has_more_right(bid, holdings, (party, priority, lanes))
+        };
         let Some(bid) = bids.iter_mut().find(more) else { return false };
         bid.wanted -= 1;
         bid.lanes += 1;
         holdings.pass(party, &bid.party);
         true
     }
+}
+
+/// Whether its job and its workspace may have one more lane, or have the one that ends.
+fn may_have(bid: &Bid, holdings: &Holdings, caps: LaneCaps, ending: &Party) -> bool {
+    let job_may = bid.party.job == ending.job || holdings.job(&bid.party) < caps.job;
+    let workspace_may = bid.party.workspace == ending.workspace || holdings.workspace(&bid.party) < caps.workspace;
+    job_may && workspace_may
 }
 
 /// A higher priority has; within one a workspace, then a job, then an interval that would still have fewer lanes, by

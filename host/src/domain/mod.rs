@@ -42,6 +42,7 @@ pub mod retention;
 pub mod retry;
 pub mod rules;
 pub mod schedule;
+pub mod secret;
 pub mod segment;
 pub mod shares;
 pub mod stage;

@@ -71,7 +71,8 @@ impl StageOrder {
         if index >= stage.tasks {
             return Err(NotReadable::NoTask { stage: stage.name.clone(), tasks: stage.tasks, index });
         }
-        Ok(TaskIndex(stage.first + index))
+        // Beyond the numbers there is no task, and only a damaged row leads there.
+        Ok(TaskIndex(stage.first.saturating_add(index)))
     }
 }
 

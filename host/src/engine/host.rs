@@ -29,6 +29,7 @@ use crate::recovery_settings::RecoverySettings;
 use crate::sandbox::{Allowed, Network, PluginSource};
 use crate::status::HostStatus;
 use crate::store::{Incarnation, Store, StoreError};
+use crate::vault::Vault;
 use crate::wakeup::{Wakeup, Wakeups};
 use std::sync::Arc;
 use std::time::Duration;
@@ -67,6 +68,8 @@ pub struct EngineParts {
     pub wakeups: Wakeups,
     /// What jobs may be granted.
     pub allowed: Allowed,
+    /// What opens secrets.
+    pub vault: Arc<Vault>,
     /// How far they may go here.
     pub ceilings: Ceilings,
     /// How interrupted intervals are treated.
@@ -269,6 +272,7 @@ impl Works {
             checkpoints,
             allowed: parts.allowed.clone(),
             network: Network::new(parts.allowed.addresses.clone()),
+            vault: Arc::clone(&parts.vault),
             ceilings: parts.ceilings,
             owner,
         };

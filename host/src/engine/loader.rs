@@ -3,15 +3,15 @@
 use super::active::{ActiveInterval, Services};
 use super::checkpoints::Checkpoints;
 use super::component::{self, ComponentError, NotNow};
-use super::fallback;
+use super::{fallback, secrets};
 use crate::clock::Clock;
 use crate::domain::ceilings::Ceilings;
 use crate::domain::grants::{DirectoryGrant, Grants};
-use crate::domain::http_reach::HttpForbidden;
 use crate::domain::ids::{IncarnationId, IntervalId};
 use crate::domain::task::{Failure, FailureKind};
 use crate::sandbox::{Allowed, Forbidden, GrantedDirectory, Network, PluginSource, Reach};
 use crate::store::{OpenInterval, Store, StoreError};
+use crate::vault::Vault;
 use std::sync::Arc;
 use tracing::error;
 
@@ -23,6 +23,7 @@ pub(super) struct Loader {
     pub(super) checkpoints: Checkpoints,
     pub(super) allowed: Allowed,
     pub(super) network: Network,
+    pub(super) vault: Arc<Vault>,
     pub(super) ceilings: Ceilings,
     pub(super) owner: IncarnationId,
 }
@@ -41,7 +42,7 @@ impl Loader {
         open.work.policy = self.ceilings.over(open.work.policy);
         match component::load(&*self.store, &*self.plugins, &open.digest).await {
             Ok(plugin) => {
-                let reach = self.open(open.work.grants.clone()).await;
+                let reach = self.open(&open.workspace_id, open.work.grants.clone()).await?;
                 let (store, clock) = (Arc::clone(&self.store), Arc::clone(&self.clock));
                 let services = Services { store, clock, checkpoints: self.checkpoints.clone() };
                 Ok(Some(ActiveInterval::new(open, plugin, reach, self.owner, services)))
@@ -84,14 +85,16 @@ impl Loader {
     }
 
     /// Opens what is granted. What is forbidden, or not there, fails every call.
-    async fn open(&self, grants: Grants) -> Result<Reach, Failure> {
-        let Grants { directories, http, config, .. } = grants;
-        let directories = self.open_directories(directories).await?;
-        for grant in &http {
-            let refused = |error: HttpForbidden| host_failure(format!("grants.http: {error}"));
-            self.allowed.http.check(grant).map_err(refused)?;
-        }
-        Ok(Reach { directories, http, config, secrets: Vec::new(), wire: self.network.for_interval() })
+    async fn open(&self, workspace: &str, grants: Grants) -> Result<Result<Reach, Failure>, StoreError> {
+        let Grants { directories, http, config, secrets } = grants;
+        let secrets = secrets::open(&*self.store, &self.vault, workspace, secrets).await?;
+        let directories = self.open_directories(directories).await;
+        let is_allowed = http.iter().try_for_each(|grant| self.allowed.http.check(grant));
+        let is_allowed = is_allowed.map_err(|error| host_failure(format!("grants.http: {error}")));
+        let wire = self.network.for_interval();
+        Ok(is_allowed
+            .and(directories)
+            .and_then(|directories| Ok(Reach { directories, http, config, secrets: secrets?, wire })))
     }
 
     /// Opens directories, on a thread that may wait for the disk.

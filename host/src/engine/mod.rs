@@ -25,6 +25,7 @@ mod publisher;
 mod recorder;
 mod recovery;
 mod scheduler;
+mod secrets;
 mod tick;
 mod trust;
 mod turnstile;

@@ -91,6 +91,12 @@ impl Plugin {
         &self.imports
     }
 
+    /// How much memory its code takes, in bytes.
+    pub(super) fn code_bytes(&self) -> u64 {
+        let code = self.pre.instance_pre().component().image_range();
+        (code.end as u64).saturating_sub(code.start as u64)
+    }
+
     /// Calls `plan` in a fresh sandbox.
     pub async fn plan(&self, job: &JobInput, surroundings: Surroundings<'_>) -> CallReport<PlanOutput> {
         let context = wit::JobContext::from(job);

@@ -9,7 +9,6 @@ use super::limits::TABLE_ELEMENTS_MAX;
 use super::state::CallState;
 use crate::domain::digest::Digest;
 use crate::domain::job::MEMORY_BYTES_MAX;
-use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -25,6 +24,29 @@ const TABLES_MAX: u32 = 8;
 /// How often a guest that only computes gives way to others. Timeouts of such guests are this exact.
 const EPOCH: Duration = Duration::from_millis(10);
 
+/// What compiled plugins take in memory where nothing is said: 1 GiB.
+const CODE_BYTES_MAX: u64 = 1 << 30;
+
+/// About how many plugins a host has: only the first guess of the size of a table.
+const PLUGINS_EXPECTED: usize = 100;
+
+/// Compiled plugins that are kept, those that are used above all. One that is left out is read from disk when it is needed
+/// again, which takes a millisecond.
+type Plugins = quick_cache::unsync::Cache<Digest, Plugin, CodeBytes>;
+
+#[derive(Clone)]
+struct CodeBytes;
+
+impl quick_cache::Weighter<Digest, Plugin> for CodeBytes {
+    fn weight(&self, _: &Digest, plugin: &Plugin) -> u64 {
+        plugin.code_bytes().max(1)
+    }
+}
+
+fn plugins(code_bytes_max: u64) -> Mutex<Plugins> {
+    Mutex::new(Plugins::with_weighter(PLUGINS_EXPECTED, code_bytes_max, CodeBytes))
+}
+
 /// Runs plugins. One for each host.
 pub struct Sandbox {
     engine: Engine,
@@ -32,7 +54,7 @@ pub struct Sandbox {
     compiler: Compiler,
     cache: Option<Arc<CodeCache>>,
     capacity: Arc<Capacity>,
-    plugins: Mutex<HashMap<Digest, Plugin>>,
+    plugins: Mutex<Plugins>,
 }
 
 /// The engine could not be set up on this machine.
@@ -48,7 +70,7 @@ impl Sandbox {
         let linker = super::host_functions::linker(&engine).map_err(SandboxError)?;
         move_epoch(&engine);
         let capacity = Capacity::new(capacity::half_of_the_machine());
-        Ok(Self { engine, linker, compiler, cache: None, capacity, plugins: Mutex::default() })
+        Ok(Self { engine, linker, compiler, cache: None, capacity, plugins: plugins(CODE_BYTES_MAX) })
     }
 
     /// Lets all calls together have so much memory, in bytes; half of the machine's where nothing is said. Calls beyond
@@ -56,6 +78,13 @@ impl Sandbox {
     #[must_use]
     pub fn with_memory(self, bytes_max: u64) -> Self {
         Self { capacity: Capacity::new(bytes_max), ..self }
+    }
+
+    /// Keeps compiled plugins in memory up to so many bytes of code; 1 GiB where nothing is said. What intervals are
+    /// running on stays beyond that.
+    #[must_use]
+    pub fn with_code_memory(self, bytes_max: u64) -> Self {
+        Self { plugins: plugins(bytes_max), ..self }
     }
 
     /// Has compiled code kept for later starts of the host, and used where an earlier one has left it.
@@ -116,7 +145,7 @@ impl Sandbox {
         Ok(Plugin::new(digest, pre, imports, Arc::clone(&self.capacity)))
     }
 
-    /// The plugin with this digest, if it was loaded since the host started.
+    /// The plugin with this digest, if it is in memory.
     pub fn loaded(&self, digest: &Digest) -> Option<Plugin> {
         self.lock().get(digest).cloned()
     }
@@ -129,7 +158,7 @@ impl Sandbox {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Digest, Plugin>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Plugins> {
         self.plugins.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

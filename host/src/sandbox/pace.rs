@@ -6,6 +6,7 @@ use crate::domain::turns::Party;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 use wasmtime::UpdateDeadline;
 
@@ -68,8 +69,7 @@ impl Pace {
     async fn give_way(&self) {
         let turn = self.lock().turn.take();
         drop(turn);
-        // Where nobody waits for a turn, the runtime's other work still gets its chance.
-        tokio::task::yield_now().await;
+        step_aside().await;
         let turn = self.turns.wait(&self.party).await;
         self.lock().turn = Some(turn);
     }
@@ -84,4 +84,19 @@ impl Pace {
     fn lock(&self) -> MutexGuard<'_, Stretch> {
         self.stretch.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Lets the runtime's other work go first, also where nobody waits for a turn. It is not `yield_now`, which may wait until
+/// its thread has nothing else to do.
+async fn step_aside() {
+    let mut has_been_aside = false;
+    poll_fn(|context| {
+        if has_been_aside {
+            return Poll::Ready(());
+        }
+        has_been_aside = true;
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }

@@ -11,6 +11,7 @@ mod objects;
 mod operations;
 mod postgres;
 mod records;
+mod secrets;
 mod sqlite;
 
 pub use error::StoreError;
@@ -22,6 +23,7 @@ pub use objects::{ObjectError, Objects};
 pub use operations::*;
 pub use postgres::PostgresStore;
 pub use records::*;
+pub use secrets::*;
 pub use sqlite::SqliteStore;
 
 use crate::domain::backfill::{Backfill, History};
@@ -45,7 +47,7 @@ pub type Result<T> = std::result::Result<T, StoreError>;
 
 /// The rows that hosts, clients and recovery meet in.
 #[async_trait]
-pub trait Store: Send + Sync {
+pub trait Store: SecretStore + Send + Sync {
     /// How the database is, known or found out within about a second; also while it is away.
     async fn presence(&self) -> Result<Presence>;
 

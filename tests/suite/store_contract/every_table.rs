@@ -59,6 +59,7 @@ pub(crate) async fn worked_world() -> World {
     assert!(world.pause_job(paused, "for the test", START).await.unwrap());
     work(&world, owner, manual).await;
     world.backfill_job(manual, START).await;
+    super::secrets::put(&world, "TOKEN", "a key", b"\0sealed\xff", START).await;
     let waiting = world.fire_job(manual, START).await;
     let abandoned = world.fire_job(manual, at(1)).await;
     let replacement = firing(manual, Origin::Fallback { replaces: abandoned }, at(1));

@@ -28,6 +28,7 @@ mod rates;
 mod record;
 mod recovery;
 mod retry;
+mod secrets;
 mod shares;
 mod upgrade;
 mod views;

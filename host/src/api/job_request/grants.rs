@@ -1,7 +1,6 @@
 //! What a job's tasks may reach.
 
 use super::super::error::ApiError;
-use super::check_length;
 use crate::domain::grants::{Access, DirectoryGrant, Grants, HttpGrant, HttpScheme, SecretGrant, SecretShown};
 use crate::domain::host_pattern::HostPattern;
 use serde::Deserialize;
@@ -109,7 +108,7 @@ fn checked_secrets(
 ) -> Result<Vec<SecretGrant>, ApiError> {
     let mut secrets: Vec<SecretGrant> = Vec::new();
     for SecretRequest { name, env, shown_as, hosts } in requests {
-        check_length("grants.secrets", &name)?;
+        check_variable("grants.secrets", &name)?;
         let env = env.unwrap_or_else(|| name.clone());
         check_variable("grants.secrets", &env)?;
         if config.contains_key(&env) || secrets.iter().any(|other| other.env == env) {
@@ -131,8 +130,8 @@ fn check_config(name: &str, value: &str) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// The name of an environment variable, as POSIX knows it.
-fn check_variable(field: &str, name: &str) -> Result<(), ApiError> {
+/// The name of an environment variable, as POSIX knows it. Secrets are named alike.
+pub(in super::super) fn check_variable(field: &str, name: &str) -> Result<(), ApiError> {
     let is_known = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     let begins_well = name.bytes().next().is_some_and(|first| !first.is_ascii_digit());
     if is_known && begins_well && name.len() <= 255 {

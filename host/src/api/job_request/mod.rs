@@ -17,6 +17,7 @@ use crate::domain::rules::OnUpgrade;
 use crate::domain::schedule::Schedule;
 use crate::domain::timestamp::Timestamp;
 use grants::GrantsRequest;
+pub(super) use grants::check_variable;
 use policy::{MaxFailedRequest, RetryRequest};
 use rules::{AfterRequest, CatchUpWord, OverlapWord, RetentionRequest};
 pub(super) use schedule::{JobType, ScheduleFields, instant};
@@ -143,7 +144,7 @@ fn within<T: PartialOrd + std::fmt::Display>(field: &str, value: T, range: Range
     Err(ApiError::invalid(field, format!("takes {} to {}, not {value}", range.start(), range.end())))
 }
 
-fn check_length(field: &str, text: &str) -> Result<(), ApiError> {
+pub(super) fn check_length(field: &str, text: &str) -> Result<(), ApiError> {
     if !text.trim().is_empty() && text.chars().count() <= NAME_MAX {
         return Ok(());
     }

@@ -104,6 +104,17 @@ fn a_lane_ends_for_an_interval_a_job_or_a_workspace_with_fewer_until_both_have_a
 }
 
 #[test]
+fn within_a_job_or_a_workspace_that_has_all_it_may_have_a_lane_still_ends_for_who_has_more_right() {
+    let caps = LaneCaps { job: 1_024, workspace: 1_024 };
+    let (job, other) = (party("v", 1, 1), party("v", 2, 1));
+    for who in [&job, &other] {
+        let urgent = Bid { priority: 1, ..of(who, 0, 4) };
+        assert_eq!(kept(caps, &[of(&job, 1_024, 0), urgent]), 1_020, "{who:?}");
+        assert_eq!(kept(caps, &[of(&job, 1_024, 0), of(who, 0, 1_024)]), 512, "{who:?}");
+    }
+}
+
+#[test]
 fn no_lane_ends_for_who_may_not_have_more() {
     let caps = LaneCaps { job: 100, workspace: u32::MAX };
     let (job, capped) = (party("v", 1, 1), party("w", 2, 1));

@@ -13,7 +13,7 @@ use answer::Answer;
 use rustix::process::Signal;
 use std::io;
 use std::os::unix::process::ExitStatusExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -46,9 +46,17 @@ pub struct CompileLimits {
 
 /// Starts the compiler's processes. One for each host.
 pub struct Compiler {
-    program: PathBuf,
+    place: Place,
     limits: CompileLimits,
     slots: Semaphore,
+}
+
+/// Where components are compiled.
+enum Place {
+    /// In processes of this binary.
+    Processes(PathBuf),
+    /// Where the sandbox is.
+    ThisProcess,
 }
 
 /// The right to compile one component now.
@@ -67,7 +75,14 @@ struct Remains {
 impl Compiler {
     /// One that uses the binary `latchwork` at a path.
     pub fn new(program: PathBuf, limits: CompileLimits) -> Self {
-        Self { program, limits, slots: Semaphore::new(PROCESSES_MAX) }
+        Self { place: Place::Processes(program), limits, slots: Semaphore::new(PROCESSES_MAX) }
+    }
+
+    /// One without limits, in the process that the sandbox is in: for fuzzing, which compiles thousands of components
+    /// that take a moment each. A host never uses it.
+    pub fn within_this_process() -> Self {
+        let limits = CompileLimits { memory_bytes_max: u64::MAX, cpu_max: Duration::MAX, timeout: Duration::MAX };
+        Self { place: Place::ThisProcess, limits, slots: Semaphore::new(PROCESSES_MAX) }
     }
 
     /// One that uses the binary that is running, also after another was put in its place.
@@ -81,9 +96,9 @@ impl Compiler {
         Slot { compiler: self, _permit: permit }
     }
 
-    fn command(&self) -> Command {
+    fn command(&self, program: &Path) -> Command {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let mut command = Command::new(&self.program);
+        let mut command = Command::new(program);
         command
             .arg0("latchwork")
             .arg("compile")
@@ -110,9 +125,27 @@ impl CompileLimits {
 impl Slot<'_> {
     /// The code that a component becomes.
     pub(super) async fn compile(&self, component: &[u8]) -> Result<Vec<u8>, Refusal> {
+        let answer = match &self.compiler.place {
+            Place::Processes(program) => self.answer_of(program, component).await?,
+            Place::ThisProcess => {
+                let component = component.to_vec();
+                let compiled = tokio::task::spawn_blocking(move || process::answer_to(&component)).await;
+                Some(compiled.map_err(|panic| Refusal::CompilerDied(panic.to_string()))?)
+            }
+        };
+        match answer {
+            Some(Answer::Code(code)) => Ok(code),
+            Some(Answer::Invalid(reason)) => Err(Refusal::Invalid(reason)),
+            Some(Answer::OutOfMemory) => Err(Refusal::TooMuchMemory(self.compiler.limits.memory_bytes_max)),
+            None => Err(Refusal::CompilerDied("no answer".to_owned())),
+        }
+    }
+
+    /// What a process answers.
+    async fn answer_of(&self, program: &Path, component: &[u8]) -> Result<Option<Answer>, Refusal> {
         let Compiler { limits, .. } = self.compiler;
         let unavailable = |error: io::Error| Refusal::CompilerUnavailable(error.to_string());
-        let child = self.compiler.command().spawn().map_err(unavailable)?;
+        let child = self.compiler.command(program).spawn().map_err(unavailable)?;
         // Where the time is over the process is dropped, and killed with that.
         let ended = tokio::time::timeout(limits.timeout, converse(child, component)).await;
         let remains = ended.map_err(|_| Refusal::TooSlow(limits.timeout))?.map_err(unavailable)?;
@@ -122,12 +155,7 @@ impl Slot<'_> {
         if !remains.status.success() {
             return Err(limits.refusal(&remains));
         }
-        match Answer::read(remains.answer) {
-            Some(Answer::Code(code)) => Ok(code),
-            Some(Answer::Invalid(reason)) => Err(Refusal::Invalid(reason)),
-            Some(Answer::OutOfMemory) => Err(Refusal::TooMuchMemory(limits.memory_bytes_max)),
-            None => Err(Refusal::CompilerDied("no answer".to_owned())),
-        }
+        Ok(Answer::read(remains.answer))
     }
 }
 

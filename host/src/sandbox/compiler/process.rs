@@ -20,12 +20,16 @@ pub fn compile_alone(limits: ProcessLimits) -> io::Result<()> {
     confine(limits)?;
     let mut component = Vec::new();
     io::stdin().lock().read_to_end(&mut component)?;
-    let answer = match compile(&component) {
+    answer_to(&component).write(io::stdout().lock())
+}
+
+/// What a component becomes, or why it becomes nothing.
+pub(super) fn answer_to(component: &[u8]) -> Answer {
+    match compile(component) {
         Ok(code) => Answer::Code(code),
         Err(error) if error.is::<OutOfMemory>() => Answer::OutOfMemory,
         Err(error) => Answer::Invalid(compile::in_one_line(&error)),
-    };
-    answer.write(io::stdout().lock())
+    }
 }
 
 /// Whether a process ended because it got no more memory. Rust's own last words are all that it leaves of that.

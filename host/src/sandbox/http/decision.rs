@@ -117,12 +117,12 @@ mod tests {
             "http://a:/",
             "http://a:0/",
             "http://a:99999/",
-            "http://me:s3cr3t@a/",
+            "http://me:sesame@a/",
             "http://granted.example.com@10.0.0.1/",
             "http://me@[::1]/",
         ] {
             let refusal = server(url).unwrap_err();
-            assert!(!refusal.contains("s3cr3t") && !refusal.contains("granted"), "{url}: {refusal}");
+            assert!(!refusal.contains("sesame") && !refusal.contains("granted"), "{url}: {refusal}");
         }
     }
 }

@@ -18,6 +18,8 @@ pub(super) enum Subject<'a> {
     Versions,
     /// Which jobs fire after which.
     Chains,
+    /// Under which key secrets are kept.
+    Secrets,
 }
 
 /// Locks a subject to the end of the transaction.
@@ -26,6 +28,7 @@ pub(super) async fn subject(connection: &mut Connection, subject: Subject<'_>) -
         Subject::Host(id) => ("latchwork host ", id),
         Subject::Versions => ("latchwork versions", ""),
         Subject::Chains => ("latchwork chains", ""),
+        Subject::Secrets => ("latchwork secrets", ""),
     };
     let lock = sqlx::query("select pg_advisory_xact_lock(hashtextextended($1 || $2, 0))");
     lock.bind(kind).bind(name).execute(connection).await?;

@@ -3,8 +3,8 @@
 
 use super::{
     SqlStore, backfills, checkpoints, claims, closing, doubt, ends, events, firing, graph, hosts, incarnations,
-    keeping, keys, open, outputs, overdue, planning, progress, queue, rates, record, recovery, removal, shares,
-    transitions, warning,
+    keeping, keys, open, outputs, overdue, planning, progress, queue, rates, record, recovery, removal, secrets,
+    shares, transitions, warning,
 };
 
 impl SqlStore {
@@ -79,5 +79,6 @@ impl SqlStore {
         ("a checkpoint", checkpoints::GET),
         ("end of a checkpoint", checkpoints::END),
         ("end of all checkpoints", checkpoints::END_ALL),
+        ("secrets of an interval", secrets::SEALED),
     ];
 }

@@ -37,6 +37,7 @@ mod removal;
 mod reopen;
 mod rows;
 mod schedule;
+mod secrets;
 mod shares;
 mod store;
 mod transitions;

@@ -14,6 +14,8 @@ pub(super) enum Subject<'a> {
     Versions,
     /// Which jobs fire after which.
     Chains,
+    /// Under which key secrets are kept.
+    Secrets,
 }
 
 pub(super) async fn subject(_: &mut Connection, _: Subject<'_>) -> Result<()> {

@@ -1,6 +1,10 @@
 //! The figures that the project claims, measured in one run and printed as ratios: machines are noisy.
 #![expect(clippy::print_stdout, reason = "it is what a benchmark is for")]
 
+mod bare;
+mod call;
+mod calls;
+mod cold_start;
 mod commits;
 mod heartbeat;
 mod history;
@@ -18,7 +22,8 @@ use tokio::runtime::Handle;
 /// How often each throughput is measured; the median counts.
 const ROUNDS: usize = 3;
 
-const NAMES: [&str; 8] = ["throughput", "hosts", "commits", "size", "recovery", "history", "schedule", "heartbeat"];
+const NAMES: [&str; 10] =
+    ["call", "cold-start", "throughput", "hosts", "commits", "size", "recovery", "history", "schedule", "heartbeat"];
 
 fn main() -> Result<()> {
     let only = std::env::args().nth(1);
@@ -28,6 +33,12 @@ fn main() -> Result<()> {
     let is_wanted = |name: &str| only.as_deref().is_none_or(|only| only == name);
     let guests = tokio::runtime::Builder::new_multi_thread().thread_name("guests").enable_all().build()?;
     let host = tokio::runtime::Builder::new_multi_thread().thread_name("host").enable_all().build()?;
+    if is_wanted("call") {
+        host.block_on(call::measure(guests.handle()))?;
+    }
+    if is_wanted("cold-start") {
+        cold_start::measure()?;
+    }
     if is_wanted("throughput") {
         host.block_on(throughput::measure(guests.handle(), ROUNDS))?;
     }

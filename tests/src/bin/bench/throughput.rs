@@ -1,17 +1,12 @@
 //! Durable no-op tasks a second, beside the bare loop over the same component and the database's own commits.
 
+use crate::calls::NoopCalls;
 use crate::median;
 use crate::workshop::{Workshop, work};
 use anyhow::Result;
-use async_trait::async_trait;
 use latchwork::clock::{Clock, SystemClock};
 use latchwork::domain::host::HostProfile;
-use latchwork::domain::ids::{IncarnationId, IntervalId, JobId, TaskIndex};
-use latchwork::domain::job::Policy;
-use latchwork::domain::key_quota::KeyUsage;
-use latchwork::domain::task::Outcome;
-use latchwork::domain::turns::Party;
-use latchwork::sandbox::{JobInput, KeyReader, KeysUnavailable, Limits, Plugin, Reach, Surroundings, TaskInput};
+use latchwork::domain::ids::IncarnationId;
 use latchwork::store::Incarnation;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -93,85 +88,25 @@ pub(crate) async fn durable_tasks(guests: &tokio::runtime::Handle, lanes: u32, t
 /// Only instantiates and calls.
 async fn bare_loop(guests: &tokio::runtime::Handle, lanes: u32) -> Result<f64> {
     let workshop = Workshop::new(guests)?;
-    let plugin = workshop.sandbox.load(latchwork_tests::plugin("noop")).await?;
-    let job = Arc::new(job_input());
+    let noop = Arc::new(NoopCalls::new(&workshop.sandbox).await?);
     let next = Arc::new(AtomicU32::new(0));
     let calls = if lanes == 1 { CALLS / 4 } else { CALLS };
     let begun = Instant::now();
-    let lanes: Vec<_> =
-        (0..lanes).map(|_| guests.spawn(lane(plugin.clone(), Arc::clone(&job), Arc::clone(&next), calls))).collect();
+    let lanes: Vec<_> = (0..lanes).map(|_| guests.spawn(lane(Arc::clone(&noop), Arc::clone(&next), calls))).collect();
     for lane in lanes {
         lane.await?;
     }
     Ok(f64::from(calls) / begun.elapsed().as_secs_f64())
 }
 
-async fn lane(plugin: Plugin, job: Arc<JobInput>, next: Arc<AtomicU32>, calls: u32) {
-    let policy = Policy::default();
-    let party = Arc::new(Party { workspace: job.workspace_id.as_str().into(), job: job.job, weight: 1 });
-    let (keys, reach): (Arc<dyn KeyReader>, _) = (Arc::new(NoKeys), Reach::default());
+async fn lane(noop: Arc<NoopCalls>, next: Arc<AtomicU32>, calls: u32) {
     loop {
         let index = next.fetch_add(1, Ordering::Relaxed);
         if index >= calls {
             return;
         }
-        let task = TaskInput {
-            job: &job,
-            index: TaskIndex(index),
-            total: calls,
-            stage: "tasks",
-            stage_index: index,
-            stage_total: calls,
-            attempt: 1,
-            fencing_token: 1,
-            checkpoint: None,
-        };
-        let surroundings = Surroundings {
-            limits: Limits {
-                timeout: policy.timeout,
-                memory_bytes_max: policy.memory_bytes_max,
-                key_bytes_max: policy.key_bytes_max,
-                call: policy.limits,
-            },
-            keys: Arc::clone(&keys),
-            task: None,
-            party: Arc::clone(&party),
-            warm: None,
-            reach: &reach,
-            now: Arc::new(|| SystemClock.now()),
-        };
-        let report = plugin.run(&task, surroundings).await;
-        assert!(matches!(report.outcome, Outcome::Succeeded(_)), "{report:?}");
+        noop.call(index, calls, None).await;
         // A lane of the engine gives way when it hands in its task; this one must do it by itself.
         tokio::task::yield_now().await;
-    }
-}
-
-fn job_input() -> JobInput {
-    JobInput {
-        workspace_id: "default".to_owned(),
-        job: JobId::generate(),
-        job_name: "noop".to_owned(),
-        interval: IntervalId::generate(),
-        scheduled_at: SystemClock.now(),
-        payload: "null".to_owned(),
-        tasks: 1,
-    }
-}
-
-struct NoKeys;
-
-#[async_trait]
-impl KeyReader for NoKeys {
-    async fn get(&self, _key: &str) -> Result<Option<Vec<u8>>, KeysUnavailable> {
-        Ok(None)
-    }
-
-    async fn list(&self, _prefix: &str, _after: Option<&str>, _limit: u32) -> Result<Vec<String>, KeysUnavailable> {
-        Ok(Vec::new())
-    }
-
-    async fn usage(&self, _keys: &[String]) -> Result<KeyUsage, KeysUnavailable> {
-        Ok(KeyUsage::default())
     }
 }

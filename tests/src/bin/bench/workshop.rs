@@ -98,6 +98,7 @@ impl Workshop {
             profile: HostProfile::default(),
             wakeups: self.wakeups.clone(),
             allowed: self.allowed.clone(),
+            vault: Arc::default(),
             ceilings: Ceilings::default(),
             recovery: RecoverySettings {
                 is_enabled: true,

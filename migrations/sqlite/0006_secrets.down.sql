@@ -1,0 +1,2 @@
+-- The earlier version knows of no secrets: they have to be stored again.
+drop table secrets;
