@@ -25,7 +25,13 @@
 //!
 //! The host calls the function **at least once** for each task: after a crash, tasks that were in flight are called
 //! again. What a task writes through [`keys`] and what it returns is kept exactly once, together with its completion.
-//! For effects outside of the host, pass on [`Task::idempotency_key`].
+//! For effects outside of the host, pass on [`Task::idempotency_key`]; requests over `wasi:http` carry it by themselves as
+//! `Idempotency-Key`.
+//!
+//! Files, servers, configuration values and secrets are there as far as the job grants them: files below the directories
+//! that it names, requests by any crate that speaks `wasi:http` (as `plugins/fetch` does), values and secrets as environment
+//! variables. A request that is not granted ends as `HTTP-request-denied`, and no retry helps: answer with
+//! [`TaskError::fatal`].
 
 pub mod checkpoint;
 mod context;

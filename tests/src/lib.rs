@@ -9,6 +9,7 @@ mod host;
 mod postgres;
 mod rows;
 pub mod server;
+mod web;
 mod witness;
 
 pub use api::{Answer, Api, instant, text};
@@ -19,4 +20,5 @@ pub use host::{Host, HostBuilder, wait_for};
 pub use postgres::PostgresDatabase;
 pub use rows::Rows;
 pub use server::PostgresServer;
+pub use web::{Seen, Web};
 pub use witness::Witness;

@@ -45,6 +45,9 @@ fn a_wrong_value_stops_the_start_and_names_the_variable_and_what_it_takes() {
             "0 for any number of intervals",
         ),
         ("--default-retention-days", "LATCHWORK_DEFAULT_RETENTION_DAYS", "90d", "a whole number of days"),
+        ("--allow-http", "LATCHWORK_ALLOW_HTTP", "api.example.com", "https://api.example.com"),
+        ("--allow-http", "LATCHWORK_ALLOW_HTTP", "https://a,ftp://b", "`ftp://b` is none of https://HOST"),
+        ("--allow-address", "LATCHWORK_ALLOW_ADDRESS", "localhost", "networks such as 10.1.0.0/16"),
         ("--config", "LATCHWORK_CONFIG", "/no/such/file.toml", "a TOML file"),
     ];
     for (flag, variable, value, takes) in cases {
@@ -111,6 +114,8 @@ fn a_wrong_file_stops_the_start_and_names_the_key() {
         ("host_id = 'two words'", "`host_id`: LATCHWORK_HOST_ID takes 1 to 128 printable characters"),
         ("database_url = true", "`database_url`: DATABASE_URL takes sqlite:PATH"),
         ("allow_dir = ['/no/such/directory']", "`allow_dir`: LATCHWORK_ALLOW_DIR takes directories that exist"),
+        ("allow_http = ['https://a', 'b']", "`allow_http`: LATCHWORK_ALLOW_HTTP takes servers"),
+        ("allow_address = '10.0.0.0/33'", "`allow_address`: LATCHWORK_ALLOW_ADDRESS takes networks"),
         ("roles = 'api,api,leader'", "`roles`: LATCHWORK_ROLES takes api, scheduler and worker"),
         ("labels = 'zone'", "`labels`: LATCHWORK_LABELS takes labels such as gpu=yes"),
         ("secrets_key_file = 1", "`secrets_key_file`: LATCHWORK_SECRETS_KEY_FILE takes the path of a file with a key"),

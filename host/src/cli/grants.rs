@@ -107,7 +107,8 @@ mod tests {
                 "secrets": [{ "name": "token", "env": "API_TOKEN" }],
             }))
         );
-        assert_eq!(grants(&[]).laid_over(Some(&file)), Some(file), "without any flag it stays");
+        assert_eq!(grants(&[]).laid_over(Some(&file)), Some(file.clone()), "without any flag it stays");
+        assert_eq!(grants(&[]).laid_over(None), None);
     }
 
     #[test]

@@ -4,7 +4,6 @@ use super::bindings::{Plugin as Instance, PluginPre, types as wit};
 use super::capacity::Capacity;
 use super::cell::{Cell, WarmCell};
 use super::context::{JobInput, TaskInput};
-use super::ending;
 use super::events::EventList;
 use super::keys::{KeyOverlay, KeyReader};
 use super::limits::{Limits, MESSAGE_BYTES_MAX};
@@ -173,14 +172,12 @@ impl Plugin {
                 }
                 CallReport { outcome: Outcome::Succeeded((value, kept)), log: log.take() }
             }
-            Ok(Err(wit::TaskError::Retryable(message))) => CallReport::failed(FailureKind::Retryable, message, &log),
-            Ok(Err(wit::TaskError::Fatal(message))) => match state.limit_met(&message) {
-                Some(limit) => CallReport::failed(FailureKind::LimitExceeded, limit, &log),
-                None => CallReport::failed(FailureKind::Fatal, message, &log),
-            },
+            Ok(Err(answer)) => {
+                let (kind, message) = state.answered(answer);
+                CallReport::failed(kind, message, &log)
+            }
             Err(error) => {
-                let out_of_memory = state.memory.refusal().map(|message| (FailureKind::OutOfMemory, message));
-                let (kind, message) = out_of_memory.unwrap_or_else(|| ending::failure(&error, &limits.call));
+                let (kind, message) = state.failure(&error, &limits.call);
                 CallReport::failed(kind, message, &log)
             }
         }

@@ -1,5 +1,7 @@
 //! What the host keeps for one call, and drops with it.
 
+use super::bindings::types::TaskError;
+use super::ending;
 use super::events::EventList;
 use super::http::Outgoing;
 use super::keys::KeyOverlay;
@@ -7,6 +9,8 @@ use super::limits::{Limits, MemoryMeter};
 use super::log::{Channel, LogStream, TaskLog};
 use super::reach::Reach;
 use super::task_side::MaybeTask;
+use crate::domain::call_limits::CallLimits;
+use crate::domain::task::FailureKind;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
@@ -76,12 +80,29 @@ impl CallState {
         (self.keys, self.events, self.task, self.has_hit_limit) = (keys, events, task, false);
     }
 
-    /// What failed the call where it was refused something for a limit: the limit, and what the plugin made of it.
-    pub(super) fn limit_met(&self, message: &str) -> Option<String> {
-        match self.outgoing.limit_met() {
-            Some(limit) => Some(format!("{limit}: {message}")),
+    /// How a call has failed that answers with an error: by a limit where the host refused it something for one.
+    pub(super) fn answered(&self, error: TaskError) -> (FailureKind, String) {
+        match (error, self.outgoing.limit_met()) {
+            // Retryable or not: wasmtime ends a body's stream with an error without its code, so a plugin cannot tell.
+            (TaskError::Retryable(message) | TaskError::Fatal(message), Some(limit)) => {
+                (FailureKind::LimitExceeded, format!("{limit}: {message}"))
+            }
+            (TaskError::Retryable(message), None) => (FailureKind::Retryable, message),
             // The plugin only passes on what the host has answered.
-            None => self.has_hit_limit.then(|| message.to_owned()),
+            (TaskError::Fatal(message), None) if self.has_hit_limit => (FailureKind::LimitExceeded, message),
+            (TaskError::Fatal(message), None) => (FailureKind::Fatal, message),
+        }
+    }
+
+    /// What an error that ended the call says, by all that the host knows.
+    pub(super) fn failure(&self, error: &wasmtime::Error, limits: &CallLimits) -> (FailureKind, String) {
+        if let Some(message) = self.memory.refusal() {
+            return (FailureKind::OutOfMemory, message);
+        }
+        match (ending::failure(error, limits), self.outgoing.limit_met()) {
+            // The plugin has not expected that a body ends there.
+            ((FailureKind::Trap, trap), Some(limit)) => (FailureKind::LimitExceeded, format!("{limit}: {trap}")),
+            (failure, _) => failure,
         }
     }
 }

@@ -5,6 +5,8 @@
 
 mod http;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use http::{Failure, Request, Response};
 use latchwork_sdk::{Job, Plan, Task, TaskError, task};
 use serde::{Deserialize, Serialize};
@@ -21,6 +23,8 @@ struct Order {
     method: String,
     #[serde(default)]
     headers: BTreeMap<String, String>,
+    /// User and password, as curl's `-u` takes them.
+    basic: Option<(String, String)>,
     #[serde(default)]
     body: String,
 }
@@ -42,9 +46,13 @@ fn plan(_: &Job, order: Order) -> Result<Plan, TaskError> {
 
 #[task(plan = plan)]
 fn fetch(task: &Task, order: Order) -> Result<Answer, TaskError> {
-    let Order { urls, method, headers, body } = order;
+    let Order { urls, method, headers, basic, body } = order;
     let mut url = urls[task.index() as usize].clone();
-    let headers: Vec<_> = headers.into_iter().map(|(name, value)| (name, filled(&value))).collect();
+    let mut headers: Vec<_> = headers.into_iter().map(|(name, value)| (name, filled(&value))).collect();
+    if let Some((user, password)) = basic {
+        let credentials = STANDARD.encode(format!("{}:{}", filled(&user), filled(&password)));
+        headers.push(("authorization".to_owned(), format!("Basic {credentials}")));
+    }
     for _ in 0..=REDIRECTS_MAX {
         let request = Request { method: &method, url: &url, headers: &headers, body: body.as_bytes() };
         let Response { status, location, body } = http::send(&request).map_err(outcome)?;

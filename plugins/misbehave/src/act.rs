@@ -80,6 +80,10 @@ pub(crate) enum Act {
     FillInPlan { bytes: usize },
     /// Tries to read a path, and returns whether it could.
     Probe { path: String },
+    /// Tries to open a TCP connection, and returns what came of it.
+    Connect { address: String },
+    /// Tells an environment variable to its log, to stdout and to stderr, and fails with it.
+    Tell { variable: String },
     /// Returns the environment variables and the arguments that it sees.
     Environment,
 }
@@ -123,6 +127,8 @@ impl Act {
             Self::Fill { bytes, ms } => asked::fill(task, bytes, ms),
             Self::FillInPlan { .. } => Ok(Value::Null),
             Self::Probe { path } => Ok(outside::probe(&path)),
+            Self::Connect { address } => Ok(outside::connect(&address)),
+            Self::Tell { variable } => outside::tell(&variable),
             Self::Environment => Ok(outside::environment()),
         }
     }

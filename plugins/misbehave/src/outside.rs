@@ -1,9 +1,10 @@
 //! Acts that reach for what lies outside of the sandbox.
 
-use latchwork_sdk::{Task, TaskError};
+use latchwork_sdk::{Task, TaskError, log};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::Write as _;
+use std::net::TcpStream;
 use std::time::Duration;
 use std::{env, fs::File, path::Path, thread};
 
@@ -37,9 +38,25 @@ pub(crate) fn probe(path: &str) -> Value {
     json!({"read": read.is_ok(), "error": read.err().map(|error| error.to_string())})
 }
 
+/// Tries to open a TCP connection.
+pub(crate) fn connect(address: &str) -> Value {
+    let connected = TcpStream::connect(address);
+    json!({"connected": connected.is_ok(), "error": connected.err().map(|error| error.to_string())})
+}
+
 /// What the host lets a plugin see of its environment.
 pub(crate) fn environment() -> Value {
     json!({"variables": env::vars().collect::<BTreeMap<_, _>>(), "arguments": env::args().collect::<Vec<_>>()})
+}
+
+/// Tells a variable in every way that the host keeps.
+#[allow(clippy::print_stdout, clippy::print_stderr, reason = "that is what is asked for")]
+pub(crate) fn tell(variable: &str) -> Result<Value, TaskError> {
+    let value = env::var(variable).unwrap_or_default();
+    log::info!("{value}");
+    println!("out: {value}");
+    eprintln!("err: {value}");
+    Err(TaskError::fatal(format!("failed with {value}")))
 }
 
 #[cfg(test)]

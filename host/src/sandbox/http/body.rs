@@ -6,6 +6,8 @@ use crate::sandbox::log::TaskLog;
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::time::{Interval, MissedTickBehavior};
@@ -25,7 +27,10 @@ pub(super) struct Bound {
     pub(super) direction: Direction,
     /// The request, as logs name it.
     pub(super) name: String,
+    /// The call's note.
     pub(super) limit: LimitMet,
+    /// Whether it was this body.
+    pub(super) is_met: Arc<AtomicBool>,
     pub(super) log: TaskLog,
 }
 
@@ -53,6 +58,7 @@ impl Bound {
         let message = format!("the body of a {body} has at most {bytes_max} bytes (http_body_limit_bytes): {name}");
         self.log.write(LogLevel::Warn, message.clone());
         self.limit.note(message);
+        self.is_met.store(true, Ordering::Relaxed);
         match direction {
             Direction::Request => Error::HttpRequestBodySize(Some(*bytes_max)),
             Direction::Response => Error::HttpResponseBodySize(Some(*bytes_max)),

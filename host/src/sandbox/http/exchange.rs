@@ -12,6 +12,8 @@ use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
 use hyper::client::conn::http1;
 use std::error::Error as _;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::time::timeout;
 use wasmtime_wasi::runtime::{AbortOnDropJoinHandle, spawn};
@@ -19,6 +21,9 @@ use wasmtime_wasi_http::{Error, RequestOptions};
 
 /// What the guest has not bounded, the call's own timeout does.
 const UNBOUNDED: Duration = Duration::from_hours(24);
+
+/// What a connection holds of a body in each direction, and the longest head of a response.
+const BUFFER_BYTES_MAX: usize = 64 << 10;
 
 /// A request that may leave, and with whom it is agreed how far it goes.
 pub(super) struct Errand {
@@ -43,9 +48,11 @@ pub(super) async fn exchange(errand: Errand) -> Result<Answer, Error> {
         direction,
         name: name.clone(),
         limit: limit.clone(),
+        is_met: Arc::default(),
         log: log.clone(),
     };
     let (outward, inward) = (bound(Direction::Request), bound(Direction::Response));
+    let is_outgrown = Arc::clone(&outward.is_met);
     let declared = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     outward.check(declared.unwrap_or(0))?;
     let request = request.map(|body| BoundedBody::new(body, outward, None));
@@ -70,7 +77,7 @@ pub(super) async fn exchange(errand: Errand) -> Result<Answer, Error> {
             Ok((response, connection))
         }
         // The limit has been logged, and the guest is told of it and not of what followed.
-        Err(_) if limit.message().is_some() => Err(Error::HttpRequestBodySize(Some(body_bytes_max))),
+        Err(_) if is_outgrown.load(Ordering::Relaxed) => Err(Error::HttpRequestBodySize(Some(body_bytes_max))),
         Err(Failure(reason, error)) => {
             log.write(LogLevel::Warn, format!("{name}: {reason}, after {elapsed_ms} ms"));
             Err(error)
@@ -89,7 +96,8 @@ async fn send(
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
     *request.uri_mut() =
         path.parse::<Uri>().map_err(|error| Failure(error.to_string(), Error::HttpRequestUriInvalid))?;
-    let (mut sender, connection) = http1::handshake::<Stream, BoundedBody>(stream).await?;
+    let handshake = http1::Builder::new().max_buf_size(BUFFER_BYTES_MAX).handshake::<Stream, BoundedBody>(stream);
+    let (mut sender, connection) = handshake.await?;
     // What goes wrong with the connection, the request or the body tells.
     let connection = spawn(async move { drop(connection.await) });
     let answering = timeout(options.first_byte_timeout.unwrap_or(UNBOUNDED), sender.send_request(request));

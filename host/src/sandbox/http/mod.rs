@@ -76,6 +76,11 @@ impl WasiHttpHooks for Outgoing {
         }
     }
 
+    fn p2_outgoing_body_chunk_size(&mut self) -> usize {
+        // Each body may wait with two of them for its server: a call must not fill the host's memory with that.
+        64 << 10
+    }
+
     // These tell a guest's failures to the host's log where they are not overridden; the task's log has them.
 
     fn p2_error_from_hyper(&mut self, _: &hyper::Error) -> ErrorCode {
