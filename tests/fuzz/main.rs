@@ -15,6 +15,7 @@ mod plans;
 mod requests;
 mod rounds;
 mod rows;
+mod secrets;
 mod settings;
 mod surroundings;
 mod texts;

@@ -4,8 +4,12 @@ use crate::rounds::fuzz;
 use crate::words;
 use latchwork::config::Settings;
 use latchwork::database_setting::Database;
+use latchwork::domain::addresses::{AllowedAddress, AllowedAddresses, is_public};
+use latchwork::domain::grants::{HttpGrant, HttpScheme};
+use latchwork::domain::http_reach::{AllowedHttp, AllowedServers};
 use latchwork::plugin_store_setting::PluginStore;
 use latchwork::sandbox::AllowedDirectory;
+use std::net::Ipv4Addr;
 
 #[test]
 fn the_file_of_settings() {
@@ -51,5 +55,27 @@ fn a_password_is_not_shown_whatever_it_is() {
         let url = format!("postgres://latchwork:{front}hunter2{back}@db/latchwork");
         let database = Database::parse(&url, 1).expect("it begins like one");
         assert!(!database.to_string().contains("hunter2"), "{url:?} is shown as {database}");
+    });
+}
+
+#[test]
+fn servers_and_networks_that_jobs_may_reach() {
+    fuzz("servers and networks", |dice| {
+        let servers =
+            dice.garbled(words::SERVERS).parse::<AllowedServers>().map(|servers| AllowedHttp::new(vec![servers]));
+        if let (Ok(allowed), Ok(host)) = (servers, dice.garbled(words::HOSTS).parse()) {
+            let scheme = *dice.pick(&[HttpScheme::Http, HttpScheme::Https]);
+            let grant = HttpGrant { scheme, host, port: dice.number() as u16, methods: Vec::new() };
+            let nothing = AllowedHttp::default();
+            assert!(nothing.check(&grant).is_err(), "{grant:?} was allowed by nobody");
+            let _ = allowed.check(&grant);
+        }
+        let address = Ipv4Addr::from(dice.number() as u32);
+        let mapped = address.to_ipv6_mapped();
+        assert_eq!(is_public(address.into()), is_public(mapped.into()), "{address} as IPv6");
+        if let Ok(network) = dice.garbled(words::NETWORKS).parse::<AllowedAddress>() {
+            let allowed = AllowedAddresses::new(vec![network]);
+            assert!(allowed.permit(address.into()) || !is_public(address.into()), "{address} is public");
+        }
     });
 }

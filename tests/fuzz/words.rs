@@ -87,6 +87,25 @@ pub(crate) const PLUGIN_STORES: &[&str] =
 pub(crate) const DIRECTORIES: &[&str] =
     &["/tmp", "/tmp:rw", "/:ro", ".", "/proc/self/fd", "/no/such", "/tmp/../etc:rw"];
 
+pub(crate) const SERVERS: &[&str] = &[
+    "https://api.example.com",
+    "https://*.example.com:8443",
+    "http://*",
+    "http://[::1]:8080",
+    "http://127.0.0.1",
+    "ftp://a",
+    "https://me:word@a",
+];
+
+pub(crate) const NETWORKS: &[&str] =
+    &["10.0.0.0/8", "127.0.0.1", "fc00::/7", "::ffff:10.0.0.0/104", "0.0.0.0/0", "10.0.0.0/33"];
+
+pub(crate) const KEYS: &[&str] = &[
+    "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f",
+    "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
+    "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8",
+];
+
 pub(crate) const INSTANTS: &[&str] = &[
     "2030-01-31T12:00:00Z",
     "2026-03-29T02:30:00+01:00",
