@@ -2,7 +2,7 @@
 
 use super::rows::{Snapshot, TaskRow};
 use super::{Oracle, bits};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// The incarnations on which a task was in flight, by call or by row, in the order of time.
 #[derive(Default)]
@@ -33,11 +33,9 @@ impl Flights {
 impl Oracle {
     /// Notes which tasks rows name as running, before a recovery takes them off.
     pub(crate) fn before_takeover(&mut self) {
-        for row in self.rows.snapshot(&BTreeSet::new()).segments {
-            let interval = self.names.number('i', &row.interval_id);
-            if let Some(owner) = &row.owner {
-                self.note_running(interval, row.first_index, &row.running, owner);
-            }
+        for (interval, first, running, owner) in self.rows.held() {
+            let interval = self.names.number('i', &interval);
+            self.note_running(interval, first, &running, &owner);
         }
     }
 

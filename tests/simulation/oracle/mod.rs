@@ -249,6 +249,16 @@ impl Oracle {
         }
     }
 
+    /// Whether nothing has changed since the last look.
+    pub(crate) fn has_seen_all(&mut self) -> bool {
+        self.version == Some(self.rows.version())
+    }
+
+    /// Takes the last change for one that was looked at.
+    pub(crate) fn has_seen_that(&mut self) {
+        self.version = Some(self.rows.version());
+    }
+
     /// Checks all that the rows say, also of what has ended long ago.
     pub(crate) fn look_at_all(&mut self) {
         let snapshot = self.rows.snapshot(&BTreeSet::new());

@@ -208,6 +208,14 @@ impl Rows {
         &self.ended
     }
 
+    /// What is running in each segment that somebody holds: its interval, its first index, the bits, the holder.
+    pub(super) fn held(&mut self) -> Vec<(String, i64, Vec<u8>, String)> {
+        self.all(
+            "select interval_id, first_index, running, owner from segments              where owner is not null and running is not null order by interval_id, number",
+            "",
+        )
+    }
+
     /// Whether some row says that an incarnation works on it.
     pub(super) fn is_named(&mut self, incarnation: &str) -> bool {
         let named: Vec<(i64,)> = self.all(
