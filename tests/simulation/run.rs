@@ -83,7 +83,7 @@ impl Run {
 
     fn trouble(&mut self) -> Kept {
         let habits = Habits::drawn(&mut self.world.dice());
-        let steps = self.world.dice().within(30..=120);
+        let steps = self.world.dice().within(20..=60);
         for action in [Action::Upload, Action::CreateJob, Action::StartHost, Action::Trigger] {
             self.step(action)?;
         }
