@@ -141,9 +141,9 @@ impl Plugin {
                 cell
             }
             None => {
-                let place = self.capacity.place(limits.memory_bytes_max).await;
+                let place = self.capacity.place().await;
                 let log = TaskLog::new(now, limits.call.log_bytes_max, reach.veil());
-                match CallState::new(limits, offers, log.clone(), reach) {
+                match CallState::new(limits, offers, log.clone(), reach, &self.capacity.memory) {
                     Ok(state) => Cell::new(&self.pre, state, place),
                     Err(gone) => return CallReport::failed(FailureKind::Host, gone.to_string(), &log),
                 }

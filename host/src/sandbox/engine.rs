@@ -73,8 +73,8 @@ impl Sandbox {
         Ok(Self { engine, linker, compiler, cache: None, capacity, plugins: plugins(CODE_BYTES_MAX) })
     }
 
-    /// Lets all calls together have so much memory, in bytes; half of the machine's where nothing is said. Calls beyond
-    /// that wait for others to end.
+    /// Lets all calls together have so much memory, in bytes; half of the machine's where nothing is said. When half of
+    /// it is used, whoever has more than an equal share of the rest gets no more.
     #[must_use]
     pub fn with_memory(self, bytes_max: u64) -> Self {
         Self { capacity: Capacity::new(bytes_max), ..self }

@@ -2,7 +2,6 @@
 
 use crate::domain::call_limits::CallLimits;
 use std::time::Duration;
-use wasmtime::ResourceLimiter;
 
 /// What a log line costs beside its text: an empty one is not free.
 pub(super) const LINE_BYTES: usize = 64;
@@ -43,9 +42,6 @@ pub(super) const HOSTCALL_BYTES_MAX: usize = 16 << 20;
 /// The most elements of a table.
 pub(super) const TABLE_ELEMENTS_MAX: usize = 20_000;
 
-/// What a table's element costs on this machine, in bytes.
-const ELEMENT_BYTES: usize = size_of::<usize>();
-
 /// What the job's author decides. There is no default: every call has its limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -57,65 +53,4 @@ pub struct Limits {
     pub key_bytes_max: u64,
     /// How far it may go in everything else.
     pub call: CallLimits,
-}
-
-/// Counts the memory of one call.
-#[derive(Debug)]
-pub(super) struct MemoryMeter {
-    used: usize,
-    max: usize,
-    refused: Option<Refused>,
-}
-
-/// What a call wanted of which it could not have so much.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Refused {
-    Memory,
-    TableElements,
-}
-
-impl MemoryMeter {
-    pub(super) fn new(limits: Limits) -> Self {
-        Self { used: 0, max: usize::try_from(limits.memory_bytes_max).unwrap_or(usize::MAX), refused: None }
-    }
-
-    /// Forgets what an earlier call was refused; what it has, a later one has, too.
-    pub(super) fn begin_call(&mut self) {
-        self.refused = None;
-    }
-
-    /// What the guest last asked for that it may not have, if it did.
-    pub(super) fn refusal(&self) -> Option<String> {
-        self.refused.map(|refused| match refused {
-            Refused::Memory => format!("the call wanted more than {} bytes of memory (memory_limit_bytes)", self.max),
-            Refused::TableElements => {
-                format!("the call wanted a table of more than {TABLE_ELEMENTS_MAX} elements")
-            }
-        })
-    }
-
-    fn grow(&mut self, by: usize) -> bool {
-        let used = self.used.saturating_add(by);
-        let fits = used <= self.max;
-        if fits {
-            self.used = used;
-        } else {
-            self.refused = Some(Refused::Memory);
-        }
-        fits
-    }
-}
-
-impl ResourceLimiter for MemoryMeter {
-    fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
-        Ok(self.grow(desired.saturating_sub(current)))
-    }
-
-    fn table_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
-        if desired > TABLE_ELEMENTS_MAX {
-            self.refused = Some(Refused::TableElements);
-            return Ok(false);
-        }
-        Ok(self.grow(desired.saturating_sub(current).saturating_mul(ELEMENT_BYTES)))
-    }
 }

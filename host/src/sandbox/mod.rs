@@ -22,6 +22,7 @@ mod http;
 mod keys;
 mod limits;
 mod log;
+mod memory;
 mod pace;
 mod reach;
 mod state;

@@ -5,12 +5,14 @@ use super::ending;
 use super::events::EventList;
 use super::http::Outgoing;
 use super::keys::KeyOverlay;
-use super::limits::{Limits, MemoryMeter};
+use super::limits::Limits;
 use super::log::{Channel, LogStream, TaskLog};
+use super::memory::{MemoryMeter, MemoryPool};
 use super::reach::Reach;
 use super::task_side::MaybeTask;
 use crate::domain::call_limits::CallLimits;
 use crate::domain::task::FailureKind;
+use std::sync::Arc;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
@@ -48,7 +50,13 @@ pub(super) struct DirectoryGone {
 }
 
 impl CallState {
-    pub(super) fn new(limits: Limits, offers: Offers, log: TaskLog, reach: &Reach) -> Result<Self, DirectoryGone> {
+    pub(super) fn new(
+        limits: Limits,
+        offers: Offers,
+        log: TaskLog,
+        reach: &Reach,
+        pool: &Arc<MemoryPool>,
+    ) -> Result<Self, DirectoryGone> {
         let mut wasi = WasiCtx::builder();
         wasi.max_random_size(limits.call.random_bytes_max)
             .stdout(LogStream::new(log.clone(), Channel::Stdout))
@@ -65,7 +73,7 @@ impl CallState {
         let mut handles = ResourceTable::new();
         handles.set_max_capacity(limits.call.handles_max.try_into().unwrap_or(usize::MAX));
         let Offers { keys, events, task, idempotency_key } = offers;
-        let memory = MemoryMeter::new(limits);
+        let memory = MemoryMeter::new(limits, Arc::clone(pool));
         let outgoing = Outgoing::new(&limits, reach, log.clone(), idempotency_key);
         let (wasi, http) = (wasi.build(), WasiHttpCtx::new());
         Ok(Self { memory, keys, events, task, log, has_hit_limit: false, outgoing, http, wasi, handles })
@@ -96,8 +104,8 @@ impl CallState {
 
     /// What an error that ended the call says, by all that the host knows.
     pub(super) fn failure(&self, error: &wasmtime::Error, limits: &CallLimits) -> (FailureKind, String) {
-        if let Some(message) = self.memory.refusal() {
-            return (FailureKind::OutOfMemory, message);
+        if let Some(refusal) = self.memory.refusal() {
+            return refusal;
         }
         match (ending::failure(error, limits), self.outgoing.limit_met()) {
             // The plugin has not expected that a body ends there.
