@@ -7,7 +7,7 @@ use latchwork::domain::key_quota::KeyUsage;
 use latchwork::domain::timestamp::Timestamp;
 use latchwork::domain::turns::Party;
 use latchwork::sandbox::{
-    Denied, JobInput, KeyReader, KeysUnavailable, Limits, Reach, Surroundings, TaskInput, TaskSide, WarmCell,
+    Denied, JobInput, KeyReader, KeysUnavailable, Limits, Reach, Scope, Surroundings, TaskInput, TaskSide, WarmCell,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,27 +43,26 @@ impl TaskSide for Host {
     }
 }
 
+/// For all calls of an interval.
+pub(crate) fn scope(job: &JobInput) -> Arc<Scope> {
+    let limits = Limits {
+        timeout: TIMEOUT,
+        memory_bytes_max: 4 << 20,
+        key_bytes_max: 1 << 20,
+        call: CallLimits { cpu_max: TIMEOUT, ..CallLimits::default() },
+    };
+    let party = Arc::new(Party { workspace: "default".into(), job: job.job, weight: 1 });
+    Scope::new(limits, party, Reach::default(), Arc::new(Host), || Timestamp::from_ms(0))
+}
+
 /// For a plan.
-pub(crate) fn of_plan<'a>(job: &JobInput, reach: &'a Reach) -> Surroundings<'a> {
-    Surroundings {
-        limits: Limits {
-            timeout: TIMEOUT,
-            memory_bytes_max: 4 << 20,
-            key_bytes_max: 1 << 20,
-            call: CallLimits { cpu_max: TIMEOUT, ..CallLimits::default() },
-        },
-        keys: Arc::new(Host),
-        task: None,
-        reach,
-        party: Arc::new(Party { workspace: "default".into(), job: job.job, weight: 1 }),
-        warm: None,
-        now: Arc::new(|| Timestamp::from_ms(0)),
-    }
+pub(crate) fn of_plan(scope: &Arc<Scope>) -> Surroundings<'_> {
+    Surroundings { scope, task: None, warm: None }
 }
 
 /// For a task.
-pub(crate) fn of_task<'a>(job: &JobInput, reach: &'a Reach, warm: &'a mut WarmCell) -> Surroundings<'a> {
-    Surroundings { task: Some(Arc::new(Host)), warm: Some(warm), ..of_plan(job, reach) }
+pub(crate) fn of_task<'a>(scope: &'a Arc<Scope>, warm: &'a mut WarmCell) -> Surroundings<'a> {
+    Surroundings { scope, task: Some(Arc::new(Host)), warm: Some(warm) }
 }
 
 pub(crate) fn job() -> JobInput {

@@ -6,7 +6,7 @@ use crate::surroundings::{self, TIMEOUT};
 use latchwork::domain::digest::Digest;
 use latchwork::domain::plan::Plan;
 use latchwork::domain::task::{Failure, FailureKind, Outcome};
-use latchwork::sandbox::{Compiler, Plugin, Reach, Sandbox, WarmCell};
+use latchwork::sandbox::{Compiler, Plugin, Sandbox, WarmCell};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -46,10 +46,11 @@ fn uploads() {
 }
 
 async fn play(plugin: &Plugin, tally: &Tally) {
-    let (job, reach) = (surroundings::job(), Reach::default());
+    let job = surroundings::job();
+    let scope = surroundings::scope(&job);
     tally.plugins.fetch_add(1, Ordering::Relaxed);
     let begun = Instant::now();
-    match plugin.plan(&job, surroundings::of_plan(&job, &reach)).await.outcome {
+    match plugin.plan(&job, surroundings::of_plan(&scope)).await.outcome {
         Outcome::Succeeded(output) => {
             tally.successes.fetch_add(1, Ordering::Relaxed);
             // Sound or not.
@@ -59,7 +60,7 @@ async fn play(plugin: &Plugin, tally: &Tally) {
     }
     let mut warm = WarmCell::for_calls(TASKS);
     for _ in 0..TASKS {
-        let report = plugin.run(&surroundings::task(&job), surroundings::of_task(&job, &reach, &mut warm)).await;
+        let report = plugin.run(&surroundings::task(&job), surroundings::of_task(&scope, &mut warm)).await;
         match report.outcome {
             Outcome::Succeeded(_) => drop(tally.successes.fetch_add(1, Ordering::Relaxed)),
             Outcome::Failed(failure) => check(&failure),

@@ -190,7 +190,7 @@ impl Callable for Scripted {
         let Begun { call, interval, nth, attempt } = in_flight.begun;
         let seed = self.caller.world.seed;
         let fate = Fate::of_plan(seed, interval, attempt, nth);
-        let lived = self.live(fate, surroundings.limits.timeout).await;
+        let lived = self.live(fate, surroundings.scope.limits.timeout).await;
         let log = self.log(fate, call);
         match lived {
             Ok(()) => {
@@ -218,7 +218,7 @@ impl Callable for Scripted {
         let TaskInput { index, total, attempt, .. } = *task;
         let fate = Fate::of_task(self.caller.world.seed, &TaskCall { interval, index: index.0, total, attempt, nth });
         let side = surroundings.task.as_deref().expect("a task has its side");
-        let lived = self.live_with(side, task, (interval, call), fate, surroundings.limits.timeout).await;
+        let lived = self.live_with(side, task, (interval, call), fate, surroundings.scope.limits.timeout).await;
         let log = self.log(fate, call);
         match lived {
             Ok(()) => {

@@ -55,7 +55,7 @@ impl Callable for Spies {
         let seen = |secret: &GrantedSecret| {
             Seen(secret.env.clone(), secret.value.to_string(), secret.shown_as, secret.hosts.clone())
         };
-        self.0.lock().unwrap().extend(surroundings.reach.secrets.iter().map(seen));
+        self.0.lock().unwrap().extend(surroundings.scope.reach.secrets.iter().map(seen));
         CallReport { outcome: Outcome::Succeeded(TaskOutput::default()), log: Vec::new() }
     }
 }

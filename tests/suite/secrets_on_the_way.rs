@@ -10,8 +10,8 @@ use latchwork::domain::key_quota::KeyUsage;
 use latchwork::domain::task::{Outcome, TaskOutput};
 use latchwork::domain::turns::Party;
 use latchwork::sandbox::{
-    CallReport, GrantedSecret, JobInput, KeyReader, KeysUnavailable, Limits, Network, Reach, Sandbox, Surroundings,
-    TaskInput,
+    CallReport, GrantedSecret, JobInput, KeyReader, KeysUnavailable, Limits, Network, Reach, Sandbox, Scope,
+    Surroundings, TaskInput,
 };
 use latchwork_tests::{Web, compiler, plugin};
 use serde_json::{Value, json};
@@ -25,12 +25,8 @@ fn call(name: &str, payload: &Value, web: &Web, secret: GrantedSecret) -> CallRe
     let allowed = AllowedAddresses::new(vec!["127.0.0.0/8".parse().unwrap()]);
     let any_host =
         HttpGrant { scheme: HttpScheme::Http, host: "*".parse().unwrap(), port: web.port(), methods: Vec::new() };
-    let reach = Reach {
-        http: vec![any_host],
-        secrets: vec![secret],
-        wire: Network::new(allowed).for_interval(),
-        ..Reach::default()
-    };
+    let reach =
+        Reach { http: vec![any_host], secrets: vec![secret], network: Network::new(allowed), ..Reach::default() };
     let job = JobInput {
         workspace_id: "default".to_owned(),
         job: JobId::generate(),
@@ -52,20 +48,15 @@ fn call(name: &str, payload: &Value, web: &Web, secret: GrantedSecret) -> CallRe
         checkpoint: None,
     };
     let policy = Policy::default();
-    let surroundings = Surroundings {
-        limits: Limits {
-            timeout: policy.timeout,
-            memory_bytes_max: policy.memory_bytes_max,
-            key_bytes_max: policy.key_bytes_max,
-            call: policy.limits,
-        },
-        keys: Arc::new(NoKeys),
-        task: None,
-        party: Arc::new(Party { workspace: "default".into(), job: job.job, weight: 1 }),
-        warm: None,
-        reach: &reach,
-        now: Arc::new(|| SystemClock.now()),
+    let limits = Limits {
+        timeout: policy.timeout,
+        memory_bytes_max: policy.memory_bytes_max,
+        key_bytes_max: policy.key_bytes_max,
+        call: policy.limits,
     };
+    let party = Arc::new(Party { workspace: "default".into(), job: job.job, weight: 1 });
+    let scope = Scope::new(limits, party, reach, Arc::new(NoKeys), || SystemClock.now());
+    let surroundings = Surroundings { scope: &scope, task: None, warm: None };
     runtime.block_on(async {
         let plugin = Sandbox::new(compiler()).unwrap().load(plugin(name)).await.unwrap();
         plugin.run(&task, surroundings).await

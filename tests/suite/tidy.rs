@@ -61,7 +61,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     // A call's timeout is a matter of the machine's time, not of the schedule's.
     ("tokio::time::timeout", &["sandbox/"]),
     ("tokio::time", &["clock.rs", "sandbox/"]),
-    ("time::sleep", &["clock.rs"]),
+    ("time::sleep", &["clock.rs", "sandbox/pace.rs"]),
     // The first drives the epochs that interrupt guests, the second asks the host again.
     ("thread::sleep", &["sandbox/engine.rs", "cli/watch.rs"]),
 ];

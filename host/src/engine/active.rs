@@ -14,7 +14,7 @@ use crate::domain::timestamp::Timestamp;
 use crate::domain::turns::Party;
 use crate::domain::worklist::{LeasedSegment, Start, Worklist};
 use crate::sandbox::{
-    CallReport, Callable, JobInput, KeyReader, Limits, PlanOutput, Reach, Surroundings, TaskInput, TaskSide, WarmCell,
+    CallReport, Callable, JobInput, Limits, PlanOutput, Reach, Scope, Surroundings, TaskInput, TaskSide, WarmCell,
 };
 use crate::store::{Claim, Claimed, HeldInterval, OpenInterval, Store, StoreError};
 use futures::FutureExt as _;
@@ -37,10 +37,8 @@ pub(super) struct ActiveInterval {
     pub(super) party: Arc<Party>,
     plugin: Arc<dyn Callable>,
     input: JobInput,
-    limits: Limits,
     total: u32,
-    keys: Arc<dyn KeyReader>,
-    reach: Result<Reach, Failure>,
+    scope: Result<Arc<Scope>, Failure>,
     desk: Mutex<Desk>,
     lanes: Mutex<JoinSet<()>>,
 }
@@ -83,8 +81,8 @@ impl ActiveInterval {
         services: Services,
     ) -> Self {
         let Services { store, clock, checkpoints } = services;
-        let policy = open.work.policy;
         let worklist = Worklist::new(owner);
+        let party = Arc::new(party(&open));
         Self {
             input: JobInput {
                 workspace_id: open.workspace_id.clone(),
@@ -95,23 +93,12 @@ impl ActiveInterval {
                 payload: open.work.payload.clone(),
                 tasks: open.work.tasks.unwrap_or(1),
             },
-            party: Arc::new(Party {
-                workspace: open.workspace_id.as_str().into(),
-                job: open.job,
-                weight: policy.weight,
-            }),
-            limits: Limits {
-                timeout: policy.timeout,
-                memory_bytes_max: policy.memory_bytes_max,
-                key_bytes_max: policy.key_bytes_max,
-                call: policy.limits,
-            },
+            scope: reach.map(|reach| scope(&open, &party, reach, &store, &clock)),
+            party,
             order: StageOrder::new(&open.stages),
             total: open.stages.iter().map(|stage| stage.tasks).sum(),
-            keys: Arc::new(JobKeys { store: Arc::clone(&store), clock: Arc::clone(&clock), job: open.job }),
             store,
             checkpoints,
-            reach,
             desk: Mutex::new(Desk {
                 worklist,
                 lanes: HeldLanes::default(),
@@ -295,17 +282,32 @@ impl ActiveInterval {
     }
 
     fn surroundings(&self, task: Option<Arc<dyn TaskSide>>) -> Result<Surroundings<'_>, Failure> {
-        let clock = Arc::clone(&self.clock);
-        Ok(Surroundings {
-            limits: self.limits,
-            keys: Arc::clone(&self.keys),
-            task,
-            party: Arc::clone(&self.party),
-            warm: None,
-            reach: self.reach.as_ref().map_err(Clone::clone)?,
-            now: Arc::new(move || clock.now()),
-        })
+        Ok(Surroundings { scope: self.scope.as_ref().map_err(Clone::clone)?, task, warm: None })
     }
+}
+
+/// For whom calls of the interval compute.
+fn party(open: &OpenInterval) -> Party {
+    Party { workspace: open.workspace_id.as_str().into(), job: open.job, weight: open.work.policy.weight }
+}
+
+fn scope(
+    open: &OpenInterval,
+    party: &Arc<Party>,
+    reach: Reach,
+    store: &Arc<dyn Store>,
+    clock: &Arc<dyn Clock>,
+) -> Arc<Scope> {
+    let policy = &open.work.policy;
+    let limits = Limits {
+        timeout: policy.timeout,
+        memory_bytes_max: policy.memory_bytes_max,
+        key_bytes_max: policy.key_bytes_max,
+        call: policy.limits,
+    };
+    let keys = Arc::new(JobKeys { store: Arc::clone(store), clock: Arc::clone(clock), job: open.job });
+    let clock = Arc::clone(clock);
+    Scope::new(limits, Arc::clone(party), reach, keys, move || clock.now())
 }
 
 /// Turns a panic of the host in a call into a failed attempt: whatever a plugin can provoke must not stop its lane.

@@ -91,10 +91,10 @@ impl Loader {
         let directories = self.open_directories(directories).await;
         let is_allowed = http.iter().try_for_each(|grant| self.allowed.http.check(grant));
         let is_allowed = is_allowed.map_err(|error| host_failure(format!("grants.http: {error}")));
-        let wire = self.network.for_interval();
+        let network = self.network.clone();
         Ok(is_allowed
             .and(directories)
-            .and_then(|directories| Ok(Reach { directories, http, config, secrets: secrets?, wire })))
+            .and_then(|directories| Ok(Reach { directories, http, config, secrets: secrets?, network })))
     }
 
     /// Opens directories, on a thread that may wait for the disk.

@@ -10,6 +10,8 @@ wasmtime::component::bindgen!({
         "latchwork:plugin/outputs": async,
     },
     exports: { default: async },
+    // A payload or a checkpoint goes to the guest from where it is, without a copy in between.
+    ownership: Borrowing { duplicate_if_necessary: false },
 });
 
 pub(super) use self::latchwork::plugin::types;

@@ -3,21 +3,16 @@
 use super::bindings::{Plugin as Instance, PluginPre, types as wit};
 use super::capacity::Capacity;
 use super::cell::{Cell, WarmCell};
-use super::context::{JobInput, TaskInput};
-use super::events::EventList;
-use super::keys::{KeyOverlay, KeyReader};
-use super::limits::{Limits, MESSAGE_BYTES_MAX};
+use super::context::{IdempotencyKey, JobInput, TaskInput};
+use super::limits::MESSAGE_BYTES_MAX;
 use super::log::TaskLog;
 use super::pace::Pace;
-use super::reach::Reach;
-use super::state::{CallState, Offers};
-use super::task_side::{MaybeTask, TaskSide};
+use super::scope::Scope;
+use super::state::{CallState, DirectoryGone, PerCall};
+use super::task_side::TaskSide;
 use crate::domain::digest::Digest;
-use crate::domain::human_duration;
 use crate::domain::plan::DeclaredStage;
 use crate::domain::task::{Event, Failure, FailureKind, KeyWrites, LogLine, Outcome, TaskOutput};
-use crate::domain::timestamp::Timestamp;
-use crate::domain::turns::Party;
 use std::sync::Arc;
 use wasmtime::Store;
 
@@ -30,22 +25,14 @@ pub struct Plugin {
     capacity: Arc<Capacity>,
 }
 
-/// What a call may reach, and how far it may go.
+/// What is around a call.
 pub struct Surroundings<'a> {
-    /// Its limits.
-    pub limits: Limits,
-    /// The job's keys.
-    pub keys: Arc<dyn KeyReader>,
+    /// How far it may go, and what it may reach.
+    pub scope: &'a Arc<Scope>,
     /// What only a task can ask for; none for a plan.
     pub task: Option<Arc<dyn TaskSide>>,
-    /// What it may reach beside the host's own functions.
-    pub reach: &'a Reach,
-    /// For whom it computes.
-    pub party: Arc<Party>,
     /// The sandbox of the call before, where the job wants that; none for a fresh one.
     pub warm: Option<&'a mut WarmCell>,
-    /// Reads the time for log lines.
-    pub now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
 }
 
 /// How a call ended, and what it logged.
@@ -99,9 +86,10 @@ impl Plugin {
 
     /// Calls `plan` in a fresh sandbox.
     pub async fn plan(&self, job: &JobInput, surroundings: Surroundings<'_>) -> CallReport<PlanOutput> {
-        let context = wit::JobContext::from(job);
-        let key = job.idempotency_key();
-        let report = self.call(surroundings, key, async |plugin, store| plugin.call_plan(store, &context).await).await;
+        let key = job.key();
+        let ids = job.id_texts(key);
+        let context = job.context(&ids);
+        let report = self.call(surroundings, key, async |plugin, store| plugin.call_plan(store, context).await).await;
         report.map(|stages, Kept { keys, events }| {
             Ok(PlanOutput { stages: stages.into_iter().map(declared).collect(), keys, events })
         })
@@ -109,10 +97,11 @@ impl Plugin {
 
     /// Calls `run`, in a fresh sandbox or in the warm one that is given.
     pub async fn run(&self, task: &TaskInput<'_>, surroundings: Surroundings<'_>) -> CallReport<TaskOutput> {
-        let context = wit::TaskContext::from(task);
-        let output_bytes_max = surroundings.limits.call.output_bytes_max;
-        let key = task.idempotency_key();
-        let report = self.call(surroundings, key, async |plugin, store| plugin.call_run(store, &context).await).await;
+        let output_bytes_max = surroundings.scope.limits.call.output_bytes_max;
+        let key = task.key();
+        let ids = task.job.id_texts(key);
+        let context = task.context(&ids);
+        let report = self.call(surroundings, key, async |plugin, store| plugin.call_run(store, context).await).await;
         report.map(|output, Kept { keys, events }| {
             let (found, max) = (output.len(), output_bytes_max);
             if found as u64 > max {
@@ -123,52 +112,56 @@ impl Plugin {
         })
     }
 
+    /// The warm cell, made ready for another call, or a fresh one.
+    async fn cell(
+        &self,
+        scope: &Arc<Scope>,
+        per_call: PerCall,
+        warm: Option<&mut WarmCell>,
+    ) -> Result<Cell, DirectoryGone> {
+        if let Some(mut cell) = warm.and_then(|warm| warm.take(scope, self.digest)) {
+            cell.begin_call(per_call);
+            return Ok(cell);
+        }
+        let place = self.capacity.place().await;
+        let state = CallState::new(scope, per_call, &self.capacity.memory)?;
+        let pace = Pace::new(Arc::clone(&self.capacity.turns), Arc::clone(scope));
+        Ok(Cell::new(&self.pre, state, pace, place))
+    }
+
     /// Runs `export` in a sandbox, which is dropped at the end unless all went well and it is to be kept.
     async fn call<T>(
         &self,
         surroundings: Surroundings<'_>,
-        idempotency_key: String,
+        key: IdempotencyKey,
         export: impl AsyncFnOnce(&Instance, &mut Store<CallState>) -> Answer<T>,
     ) -> CallReport<(T, Kept)> {
-        let Surroundings { limits, keys, task, reach, party, mut warm, now } = surroundings;
-        let task = MaybeTask { task, checkpoint_bytes_max: limits.call.checkpoint_bytes_max };
-        let keys = KeyOverlay::new(keys, limits.key_bytes_max);
-        let offers = Offers { keys, events: EventList::new(Arc::clone(&now)), task, idempotency_key };
-        let kept = warm.as_mut().and_then(|warm| warm.take(party.job, self.digest));
-        let mut cell = match kept {
-            Some(mut cell) => {
-                cell.store.data_mut().begin_call(offers);
-                cell
-            }
-            None => {
-                let place = self.capacity.place().await;
-                let log = TaskLog::new(now, limits.call.log_bytes_max, reach.veil());
-                match CallState::new(limits, offers, log.clone(), reach, &self.capacity.memory) {
-                    Ok(state) => Cell::new(&self.pre, state, place),
-                    Err(gone) => return CallReport::failed(FailureKind::Host, gone.to_string(), &log),
-                }
+        let Surroundings { scope, task, mut warm } = surroundings;
+        let cell = self.cell(scope, PerCall { task, key }, warm.as_deref_mut()).await;
+        let mut cell = match cell {
+            Ok(cell) => cell,
+            Err(gone) => {
+                let log = TaskLog::new(Arc::clone(scope));
+                return CallReport::failed(FailureKind::Host, gone.to_string(), &log);
             }
         };
-        let job = party.job;
-        let pace = Pace::new(Arc::clone(&self.capacity.turns), party, limits.call.cpu_max);
-        cell.keep_pace(Arc::clone(&pace));
+        let pace = Arc::clone(&cell.pace);
         let call = async {
             let (instance, store) = cell.enter(&self.pre).await?;
             export(instance, store).await
         };
-        // The epoch makes a guest that only computes give way, so that this clock is also looked at.
-        let answer = tokio::time::timeout(limits.timeout, pace.drive(call)).await;
+        let answer = pace.drive(call).await;
         let state = cell.store.data_mut();
         let log = state.log.clone();
-        let Ok(answer) = answer else {
-            let message = format!("the call took longer than {} (timeout)", human_duration::format(limits.timeout));
-            return CallReport::failed(FailureKind::Timeout, message, &log);
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(timed_out) => return CallReport::failed(FailureKind::Timeout, timed_out.to_string(), &log),
         };
         match answer {
             Ok(Ok(value)) => {
                 let kept = Kept { keys: state.keys.take_writes(), events: state.events.take_events() };
                 if let Some(warm) = warm.filter(|_| !self.capacity.is_wanted()) {
-                    warm.keep(job, self.digest, cell);
+                    warm.keep(self.digest, cell);
                 }
                 CallReport { outcome: Outcome::Succeeded((value, kept)), log: log.take() }
             }
@@ -177,7 +170,7 @@ impl Plugin {
                 CallReport::failed(kind, message, &log)
             }
             Err(error) => {
-                let (kind, message) = state.failure(&error, &limits.call);
+                let (kind, message) = state.failure(&error, &scope.limits.call);
                 CallReport::failed(kind, message, &log)
             }
         }

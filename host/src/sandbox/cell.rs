@@ -4,41 +4,46 @@ use super::bindings::{Plugin as Instance, PluginPre};
 use super::capacity::Place;
 use super::limits::HOSTCALL_BYTES_MAX;
 use super::pace::Pace;
-use super::state::CallState;
+use super::scope::Scope;
+use super::state::{CallState, PerCall};
 use crate::domain::digest::Digest;
-use crate::domain::ids::JobId;
 use std::sync::Arc;
 use wasmtime::Store;
 
 /// Dropped after its call; only one whose call has returned in order, and whose job wants it, is kept for the next.
 pub(super) struct Cell {
     pub(super) store: Store<CallState>,
+    pub(super) pace: Arc<Pace>,
     instance: Option<Instance>,
     /// How many calls it has begun.
     calls: u32,
     _place: Place,
 }
 
-/// The cell that a lane keeps between two calls, where its job wants that. It serves one job and one version of its
-/// plugin.
+/// The cell that a lane keeps between two calls, where its job wants that. It serves one interval, and so one
+/// job and one version of its plugin.
 #[derive(Default)]
 pub struct WarmCell {
     calls_max: u32,
-    kept: Option<(JobId, Digest, Cell)>,
+    kept: Option<(Digest, Cell)>,
 }
 
 impl Cell {
-    pub(super) fn new(pre: &PluginPre<CallState>, state: CallState, place: Place) -> Self {
+    pub(super) fn new(pre: &PluginPre<CallState>, state: CallState, pace: Arc<Pace>, place: Place) -> Self {
         let mut store = Store::new(pre.engine(), state);
         store.limiter(|state| &mut state.memory);
         store.set_hostcall_fuel(HOSTCALL_BYTES_MAX);
-        Self { store, instance: None, calls: 0, _place: place }
+        store.set_epoch_deadline(1);
+        let of_guest = Arc::clone(&pace);
+        store.epoch_deadline_callback(move |_| of_guest.epoch_moved());
+        Self { store, pace, instance: None, calls: 0, _place: place }
     }
 
-    /// Has a call's own pace rule it from now on.
-    pub(super) fn keep_pace(&mut self, pace: Arc<Pace>) {
+    /// Makes ready for another call of the same interval.
+    pub(super) fn begin_call(&mut self, per_call: PerCall) {
+        self.store.data_mut().begin_call(per_call);
         self.store.set_epoch_deadline(1);
-        self.store.epoch_deadline_callback(move |_| pace.epoch_moved());
+        self.pace.begin_call();
     }
 
     /// The instance, made at the first call.
@@ -61,15 +66,15 @@ impl WarmCell {
     }
 
     /// The cell of the call before, if it may serve another.
-    pub(super) fn take(&mut self, job: JobId, digest: Digest) -> Option<Cell> {
-        let (of, version, cell) = self.kept.take()?;
-        (of == job && version == digest && cell.calls < self.calls_max).then_some(cell)
+    pub(super) fn take(&mut self, scope: &Arc<Scope>, digest: Digest) -> Option<Cell> {
+        let (version, cell) = self.kept.take()?;
+        (cell.pace.is_of(scope) && version == digest && cell.calls < self.calls_max).then_some(cell)
     }
 
     /// Keeps a cell whose call has returned in order.
-    pub(super) fn keep(&mut self, job: JobId, digest: Digest, cell: Cell) {
+    pub(super) fn keep(&mut self, digest: Digest, cell: Cell) {
         if cell.calls < self.calls_max {
-            self.kept = Some((job, digest, cell));
+            self.kept = Some((digest, cell));
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::bindings::types as wit;
 use crate::domain::ids::{IntervalId, JobId, TaskIndex};
 use crate::domain::timestamp::Timestamp;
+use std::fmt::{self, Display, Formatter};
 
 /// The interval that a call belongs to.
 #[derive(Debug, Clone)]
@@ -46,47 +47,71 @@ pub struct TaskInput<'a> {
     pub checkpoint: Option<Vec<u8>>,
 }
 
-impl JobInput {
-    /// What names the plan of the interval to others, whatever happens to hosts.
-    pub(super) fn idempotency_key(&self) -> String {
-        format!("{}/plan", self.interval)
-    }
+/// What names a task, or the plan of an interval, to others: the same on every attempt, whatever happens to hosts, and
+/// no other's.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum IdempotencyKey {
+    Plan(IntervalId),
+    Task(IntervalId, TaskIndex),
 }
 
-impl TaskInput<'_> {
-    /// What names the task to others: the same on every attempt, and no other task's.
-    pub(super) fn idempotency_key(&self) -> String {
-        format!("{}/{}", self.job.interval, self.index)
-    }
-}
-
-impl From<&JobInput> for wit::JobContext {
-    fn from(job: &JobInput) -> Self {
-        Self {
-            workspace_id: job.workspace_id.clone(),
-            job_id: job.job.to_string(),
-            job_name: job.job_name.clone(),
-            interval_id: job.interval.to_string(),
-            scheduled_at_ms: u64::try_from(job.scheduled_at.ms()).unwrap_or(0),
-            payload: job.payload.clone(),
-            tasks: job.tasks,
+impl Display for IdempotencyKey {
+    fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Plan(interval) => write!(out, "{interval}/plan"),
+            Self::Task(interval, index) => write!(out, "{interval}/{index}"),
         }
     }
 }
 
-impl From<&TaskInput<'_>> for wit::TaskContext {
-    fn from(task: &TaskInput<'_>) -> Self {
-        Self {
-            job: task.job.into(),
-            index: task.index.0,
-            total: task.total,
-            stage: task.stage.to_owned(),
-            stage_index: task.stage_index,
-            stage_total: task.stage_total,
-            attempt: task.attempt,
-            checkpoint: task.checkpoint.clone(),
-            idempotency_key: task.idempotency_key(),
-            fencing_token: task.fencing_token,
+/// The identities of a call as texts, which its context borrows.
+pub(super) struct IdTexts {
+    job: String,
+    interval: String,
+    key: String,
+}
+
+impl JobInput {
+    pub(super) fn key(&self) -> IdempotencyKey {
+        IdempotencyKey::Plan(self.interval)
+    }
+
+    pub(super) fn id_texts(&self, key: IdempotencyKey) -> IdTexts {
+        IdTexts { job: self.job.to_string(), interval: self.interval.to_string(), key: key.to_string() }
+    }
+
+    /// The same as the contract has it.
+    pub(super) fn context<'a>(&'a self, ids: &'a IdTexts) -> wit::JobContext<'a> {
+        wit::JobContext {
+            workspace_id: &self.workspace_id,
+            job_id: &ids.job,
+            job_name: &self.job_name,
+            interval_id: &ids.interval,
+            scheduled_at_ms: u64::try_from(self.scheduled_at.ms()).unwrap_or(0),
+            payload: &self.payload,
+            tasks: self.tasks,
+        }
+    }
+}
+
+impl TaskInput<'_> {
+    pub(super) fn key(&self) -> IdempotencyKey {
+        IdempotencyKey::Task(self.job.interval, self.index)
+    }
+
+    /// The same as the contract has it.
+    pub(super) fn context<'a>(&'a self, ids: &'a IdTexts) -> wit::TaskContext<'a> {
+        wit::TaskContext {
+            job: self.job.context(ids),
+            index: self.index.0,
+            total: self.total,
+            stage: self.stage,
+            stage_index: self.stage_index,
+            stage_total: self.stage_total,
+            attempt: self.attempt,
+            checkpoint: self.checkpoint.as_deref(),
+            idempotency_key: &ids.key,
+            fencing_token: self.fencing_token,
         }
     }
 }

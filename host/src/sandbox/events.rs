@@ -2,27 +2,23 @@
 
 use super::bindings::types::HostError;
 use super::limits::{EVENT_BODY_BYTES_MAX, EVENT_NAME_BYTES_MAX, EVENTS_BYTES_MAX, EVENTS_MAX};
-use super::log::Now;
 use crate::domain::task::Event;
+use crate::domain::timestamp::Timestamp;
 use serde::de::IgnoredAny;
 
 /// The events of one call, until it has succeeded.
+#[derive(Default)]
 pub(super) struct EventList {
-    now: Now,
     events: Vec<Event>,
     bytes: usize,
 }
 
 impl EventList {
-    pub(super) fn new(now: Now) -> Self {
-        Self { now, events: Vec::new(), bytes: 0 }
-    }
-
     pub(super) fn take_events(&mut self) -> Vec<Event> {
         std::mem::take(&mut self.events)
     }
 
-    pub(super) fn emit(&mut self, name: String, body: String) -> Result<(), HostError> {
+    pub(super) fn emit(&mut self, at: Timestamp, name: String, body: String) -> Result<(), HostError> {
         if !(1..=EVENT_NAME_BYTES_MAX).contains(&name.len()) {
             let found = name.len();
             return Err(exceeded(format!("an event's name has 1 to {EVENT_NAME_BYTES_MAX} bytes, not {found}")));
@@ -42,7 +38,7 @@ impl EventList {
             return Err(exceeded(format!("the events of one call have at most {EVENTS_BYTES_MAX} bytes together")));
         }
         self.bytes = bytes;
-        self.events.push(Event { at: (self.now)(), name, body });
+        self.events.push(Event { at, name, body });
         Ok(())
     }
 }
@@ -54,26 +50,22 @@ fn exceeded(message: String) -> HostError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::timestamp::Timestamp;
-    use std::sync::Arc;
 
-    fn list() -> EventList {
-        EventList::new(Arc::new(|| Timestamp::from_ms(7)))
-    }
+    const AT: Timestamp = Timestamp::from_ms(7);
 
     #[test]
     fn events_are_kept_in_their_order_with_their_instant() {
-        let mut list = list();
-        list.emit("first".into(), "1".into()).unwrap();
-        list.emit("second".into(), r#"{"a": [null]}"#.into()).unwrap();
+        let mut list = EventList::default();
+        list.emit(AT, "first".into(), "1".into()).unwrap();
+        list.emit(AT, "second".into(), r#"{"a": [null]}"#.into()).unwrap();
         let events = list.take_events();
         assert_eq!(events.iter().map(|event| event.name.as_str()).collect::<Vec<_>>(), ["first", "second"]);
-        assert_eq!(events[0].at, Timestamp::from_ms(7));
+        assert_eq!(events[0].at, AT);
     }
 
     #[test]
     fn what_is_no_event_is_refused_and_says_why() {
-        let refused = |name: &str, body: &str| list().emit(name.into(), body.into()).unwrap_err();
+        let refused = |name: &str, body: &str| EventList::default().emit(AT, name.into(), body.into()).unwrap_err();
         for (name, body, part) in [
             ("n", "{", "the body of the event `n` is not a JSON text: EOF while parsing"),
             ("n", "", "not a JSON text"),
@@ -95,14 +87,14 @@ mod tests {
 
     #[test]
     fn a_call_emits_so_many_events_and_so_many_bytes_of_them() {
-        let mut many = list();
-        (0..EVENTS_MAX).for_each(|_| many.emit("n".into(), "1".into()).unwrap());
-        let error = many.emit("n".into(), "1".into()).unwrap_err();
+        let mut many = EventList::default();
+        (0..EVENTS_MAX).for_each(|_| many.emit(AT, "n".into(), "1".into()).unwrap());
+        let error = many.emit(AT, "n".into(), "1".into()).unwrap_err();
         assert!(matches!(error, HostError::LimitExceeded(text) if text.contains("at most 1000 events")));
 
-        let (mut large, body) = (list(), format!("\"{}\"", "x".repeat(EVENT_BODY_BYTES_MAX - 2)));
-        (0..15).for_each(|_| large.emit("n".into(), body.clone()).unwrap());
-        let error = large.emit("n".into(), body).unwrap_err();
+        let (mut large, body) = (EventList::default(), format!("\"{}\"", "x".repeat(EVENT_BODY_BYTES_MAX - 2)));
+        (0..15).for_each(|_| large.emit(AT, "n".into(), body.clone()).unwrap());
+        let error = large.emit(AT, "n".into(), body).unwrap_err();
         assert!(matches!(error, HostError::LimitExceeded(text) if text.contains("1048576 bytes together")));
     }
 }

@@ -69,7 +69,7 @@ impl outputs::Host for CallState {
 
 impl events::Host for CallState {
     fn emit(&mut self, name: String, body: String) -> Result<(), HostError> {
-        let emitted = self.events.emit(name, body);
+        let emitted = self.events.emit(self.log.now(), name, body);
         self.noted(emitted)
     }
 }

@@ -52,10 +52,20 @@ struct Quota {
     unmeasured: Vec<String>,
 }
 
+impl Quota {
+    fn of(bytes_max: u64) -> Self {
+        Self { bytes_max, written: 0, kept: None, replaced: 0, unmeasured: Vec::new() }
+    }
+}
+
 impl KeyOverlay {
     pub(super) fn new(kept: Arc<dyn KeyReader>, bytes_max: u64) -> Self {
-        let quota = Quota { bytes_max, written: 0, kept: None, replaced: 0, unmeasured: Vec::new() };
-        Self { kept, writes: KeyWrites::new(), written_bytes: 0, quota }
+        Self { kept, writes: KeyWrites::new(), written_bytes: 0, quota: Quota::of(bytes_max) }
+    }
+
+    /// Forgets what an earlier call has written and measured.
+    pub(super) fn begin_call(&mut self) {
+        (self.writes, self.written_bytes, self.quota) = (KeyWrites::new(), 0, Quota::of(self.quota.bytes_max));
     }
 
     /// What the call wrote.

@@ -1,7 +1,7 @@
 //! A task's log: what it wrote through the log interface, to stdout and to stderr.
 
 use super::limits::LINE_BYTES;
-use super::veil::Veil;
+use super::scope::Scope;
 use crate::domain::task::{LogLevel, LogLine};
 use crate::domain::timestamp::Timestamp;
 use bytes::Bytes;
@@ -10,16 +10,13 @@ use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
-/// Reads the time for a log line.
-pub(super) type Now = Arc<dyn Fn() -> Timestamp + Send + Sync>;
-
 /// The lines of one call; clones share them.
 #[derive(Clone)]
-pub(super) struct TaskLog {
-    now: Now,
-    bytes_max: usize,
-    veil: Arc<Veil>,
-    lines: Arc<Mutex<Lines>>,
+pub(super) struct TaskLog(Arc<Inner>);
+
+struct Inner {
+    scope: Arc<Scope>,
+    lines: Mutex<Lines>,
 }
 
 #[derive(Default)]
@@ -39,19 +36,19 @@ pub(super) enum Channel {
 }
 
 impl TaskLog {
-    /// One that keeps so many bytes of a call, and no secret in them.
-    pub(super) fn new(now: Now, bytes_max: u64, veil: Arc<Veil>) -> Self {
-        Self { now, bytes_max: usize::try_from(bytes_max).unwrap_or(usize::MAX), veil, lines: Arc::default() }
+    /// One that keeps as much of a call as its scope says, and no secret in it.
+    pub(super) fn new(scope: Arc<Scope>) -> Self {
+        Self(Arc::new(Inner { scope, lines: Mutex::default() }))
     }
 
     /// The time, as its lines have it.
     pub(super) fn now(&self) -> Timestamp {
-        (self.now)()
+        self.0.scope.now()
     }
 
     /// A text of the call without secrets in it.
     pub(super) fn covered(&self, text: String) -> String {
-        self.veil.cover(text)
+        self.0.scope.veil.cover(text)
     }
 
     /// Adds a line; one that is too much is counted instead.
@@ -67,9 +64,9 @@ impl TaskLog {
         }
         let Lines { mut kept, dropped, .. } = std::mem::take(&mut *lines);
         if dropped > 0 {
-            let max = self.bytes_max;
+            let max = self.bytes_max();
             let message = format!("{dropped} further lines dropped: a task's log keeps {max} bytes (log_limit_bytes)");
-            kept.push(LogLine { at: (self.now)(), level: LogLevel::Warn, message });
+            kept.push(LogLine { at: self.now(), level: LogLevel::Warn, message });
         }
         kept
     }
@@ -78,7 +75,7 @@ impl TaskLog {
         let mut lines = self.lock();
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
             let unfinished = &mut lines.unfinished[channel as usize];
-            let room = self.bytes_max.saturating_sub(unfinished.len());
+            let room = self.bytes_max().saturating_sub(unfinished.len());
             unfinished.extend_from_slice(&piece[..piece.len().min(room)]);
             if piece.ends_with(b"\n") {
                 self.finish_line(&mut lines, channel);
@@ -97,16 +94,20 @@ impl TaskLog {
     fn add(&self, lines: &mut Lines, level: LogLevel, message: String) {
         let message = self.covered(message);
         let cost = message.len() + LINE_BYTES;
-        if lines.bytes + cost > self.bytes_max {
+        if lines.bytes + cost > self.bytes_max() {
             lines.dropped += 1;
             return;
         }
         lines.bytes += cost;
-        lines.kept.push(LogLine { at: (self.now)(), level, message });
+        lines.kept.push(LogLine { at: self.now(), level, message });
+    }
+
+    fn bytes_max(&self) -> usize {
+        usize::try_from(self.0.scope.limits.call.log_bytes_max).unwrap_or(usize::MAX)
     }
 
     fn lock(&self) -> MutexGuard<'_, Lines> {
-        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -25,6 +25,7 @@ mod log;
 mod memory;
 mod pace;
 mod reach;
+mod scope;
 mod state;
 mod task_side;
 mod turns;
@@ -40,10 +41,11 @@ pub use compiler::{CompileLimits, Compiler, ProcessLimits, compile_alone};
 pub use context::{JobInput, TaskInput};
 pub use directories::{AllowedDirectories, AllowedDirectory, Forbidden, GrantedDirectory};
 pub use engine::{Sandbox, SandboxError};
-pub use http::{Network, Wire};
+pub use http::Network;
 pub use keys::{KeyReader, KeysUnavailable};
 pub use limits::{
     EVENT_BODY_BYTES_MAX, EVENT_NAME_BYTES_MAX, EVENTS_BYTES_MAX, EVENTS_MAX, KEY_BYTES_MAX, Limits, VALUE_BYTES_MAX,
 };
 pub use reach::{GrantedSecret, Reach};
+pub use scope::Scope;
 pub use task_side::{Denied, TaskSide};

@@ -1,13 +1,15 @@
-//! How long one call computes, and when it gives way to others.
+//! How long one call computes and takes, and when it gives way to others.
 
+use super::scope::Scope;
 use super::turns::{Turn, Turns};
 use crate::domain::human_duration;
-use crate::domain::turns::Party;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::{Duration, Instant};
+use tokio::task::coop::unconstrained;
+use tokio::time::sleep_until;
 use wasmtime::UpdateDeadline;
 
 /// How many epochs pass before a guest that computes is asked again.
@@ -16,8 +18,7 @@ const EPOCHS: u64 = 1;
 /// Shared by whoever drives a call and by the epoch that interrupts it.
 pub(super) struct Pace {
     turns: Arc<Turns>,
-    party: Arc<Party>,
-    cpu_max: Duration,
+    scope: Arc<Scope>,
     stretch: Mutex<Stretch>,
 }
 
@@ -29,26 +30,54 @@ struct Stretch {
     turn: Option<Turn>,
 }
 
+/// A call that takes longer than it may.
+#[derive(Debug, thiserror::Error)]
+#[error("the call took longer than {} (timeout)", human_duration::format(*.0))]
+pub(super) struct TimedOut(Duration);
+
 /// A call that has computed for longer than it may.
 #[derive(Debug, thiserror::Error)]
 #[error("the call computed for longer than {} (cpu_limit)", human_duration::format(*.0))]
 pub(super) struct CpuUsedUp(Duration);
 
 impl Pace {
-    pub(super) fn new(turns: Arc<Turns>, party: Arc<Party>, cpu_max: Duration) -> Arc<Self> {
-        Arc::new(Self { turns, party, cpu_max, stretch: Mutex::default() })
+    pub(super) fn new(turns: Arc<Turns>, scope: Arc<Scope>) -> Arc<Self> {
+        Arc::new(Self { turns, scope, stretch: Mutex::default() })
     }
 
-    /// Drives a call, and counts the time in which it computes: between two waits, by the clock. So a busy machine counts
-    /// against it a little.
-    pub(super) async fn drive<T>(&self, call: impl Future<Output = T>) -> T {
-        let mut call = pin!(call);
+    /// Makes ready for another call in the same sandbox.
+    pub(super) fn begin_call(&self) {
+        self.lock().used = Duration::ZERO;
+    }
+
+    /// Whether it is that of a call within this scope.
+    pub(super) fn is_of(&self, scope: &Arc<Scope>) -> bool {
+        Arc::ptr_eq(&self.scope, scope)
+    }
+
+    /// Drives a call until it ends or its time is over, and counts the time in which it computes: between two waits, by
+    /// the clock. So a busy machine counts against it a little.
+    pub(super) async fn drive<T>(&self, call: impl Future<Output = T>) -> Result<T, TimedOut> {
+        let timeout = self.scope.limits.timeout;
+        let (mut call, mut timer) = (pin!(call), pin!(None));
+        let mut begun = None;
         poll_fn(|context| {
-            self.lock().since = Some(Instant::now());
+            let now = Instant::now();
+            let begun = *begun.get_or_insert(now);
+            self.lock().since = Some(now);
             let polled = call.as_mut().poll(context);
             // A guest that waits for the host does not keep others from computing.
             drop(self.pause());
-            polled
+            if let Poll::Ready(answer) = polled {
+                return Poll::Ready(Ok(answer));
+            }
+            // Made at the first wait: most calls have none. A guest that only computes waits when the epoch moves, and
+            // what it has done with its share of the runtime's attention must not keep the timer from being looked at.
+            if timer.is_none() {
+                timer.set(Some(unconstrained(sleep_until((begun + timeout).into()))));
+            }
+            let over = timer.as_mut().as_pin_mut().expect("made above").poll(context);
+            over.map(|()| Err(TimedOut(timeout)))
         })
         .await
     }
@@ -59,8 +88,9 @@ impl Pace {
             let stretch = self.lock();
             stretch.used + stretch.since.map_or(Duration::ZERO, |since| since.elapsed())
         };
-        if used > self.cpu_max {
-            return Err(CpuUsedUp(self.cpu_max).into());
+        let max = self.scope.limits.call.cpu_max;
+        if used > max {
+            return Err(CpuUsedUp(max).into());
         }
         let pace = Arc::clone(self);
         Ok(UpdateDeadline::YieldCustom(EPOCHS, Box::pin(async move { pace.give_way().await })))
@@ -68,7 +98,7 @@ impl Pace {
 
     async fn give_way(&self) {
         let had = self.lock().turn.take();
-        let mut passed_on = self.turns.wait(had, &self.party);
+        let mut passed_on = self.turns.wait(had, &self.scope.party);
         let turn = match passed_on.try_recv() {
             Ok(turn) => {
                 // Nobody else waits for one, but the runtime may have other work.

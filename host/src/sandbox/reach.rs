@@ -1,7 +1,7 @@
-//! What the calls of one interval may reach beside the host's own functions.
+//! What calls may reach beside the host's own functions.
 
 use super::directories::GrantedDirectory;
-use super::http::Wire;
+use super::http::Network;
 use crate::domain::grants::{HttpGrant, SecretShown};
 use crate::domain::host_pattern::HostPattern;
 use std::collections::BTreeMap;
@@ -20,7 +20,7 @@ pub struct Reach {
     /// Secrets, decrypted.
     pub secrets: Vec<GrantedSecret>,
     /// The way to the network.
-    pub wire: Wire,
+    pub network: Network,
 }
 
 /// A secret that a call may use.

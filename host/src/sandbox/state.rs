@@ -1,15 +1,15 @@
 //! What the host keeps for one call, and drops with it.
 
 use super::bindings::types::TaskError;
+use super::context::IdempotencyKey;
 use super::ending;
 use super::events::EventList;
 use super::http::Outgoing;
 use super::keys::KeyOverlay;
-use super::limits::Limits;
 use super::log::{Channel, LogStream, TaskLog};
 use super::memory::{MemoryMeter, MemoryPool};
-use super::reach::Reach;
-use super::task_side::MaybeTask;
+use super::scope::Scope;
+use super::task_side::{MaybeTask, TaskSide};
 use crate::domain::call_limits::CallLimits;
 use crate::domain::task::FailureKind;
 use std::sync::Arc;
@@ -32,13 +32,12 @@ pub(super) struct CallState {
     handles: ResourceTable,
 }
 
-/// What a call asks of the host beside its log.
-pub(super) struct Offers {
-    pub(super) keys: KeyOverlay,
-    pub(super) events: EventList,
-    pub(super) task: MaybeTask,
+/// What differs from one call of an interval to the next.
+pub(super) struct PerCall {
+    /// The host's side of a task; a plan has none.
+    pub(super) task: Option<Arc<dyn TaskSide>>,
     /// What its requests carry unless it names another.
-    pub(super) idempotency_key: String,
+    pub(super) key: IdempotencyKey,
 }
 
 /// A granted directory that is not there.
@@ -50,13 +49,9 @@ pub(super) struct DirectoryGone {
 }
 
 impl CallState {
-    pub(super) fn new(
-        limits: Limits,
-        offers: Offers,
-        log: TaskLog,
-        reach: &Reach,
-        pool: &Arc<MemoryPool>,
-    ) -> Result<Self, DirectoryGone> {
+    pub(super) fn new(scope: &Arc<Scope>, per_call: PerCall, pool: &Arc<MemoryPool>) -> Result<Self, DirectoryGone> {
+        let limits = scope.limits;
+        let log = TaskLog::new(Arc::clone(scope));
         let mut wasi = WasiCtx::builder();
         wasi.max_random_size(limits.call.random_bytes_max)
             .stdout(LogStream::new(log.clone(), Channel::Stdout))
@@ -64,28 +59,37 @@ impl CallState {
             .allow_tcp(false)
             .allow_udp(false)
             .allow_ip_name_lookup(false)
-            .envs(&reach.variables());
-        for granted in &reach.directories {
+            .envs(&scope.variables());
+        for granted in &scope.reach.directories {
             granted
                 .mount_into(&mut wasi)
                 .map_err(|source| DirectoryGone { mount: granted.mount().to_owned(), source })?;
         }
         let mut handles = ResourceTable::new();
         handles.set_max_capacity(limits.call.handles_max.try_into().unwrap_or(usize::MAX));
-        let Offers { keys, events, task, idempotency_key } = offers;
-        let memory = MemoryMeter::new(limits, Arc::clone(pool));
-        let outgoing = Outgoing::new(&limits, reach, log.clone(), idempotency_key);
-        let (wasi, http) = (wasi.build(), WasiHttpCtx::new());
-        Ok(Self { memory, keys, events, task, log, has_hit_limit: false, outgoing, http, wasi, handles })
+        Ok(Self {
+            memory: MemoryMeter::new(limits, Arc::clone(pool)),
+            keys: KeyOverlay::new(Arc::clone(&scope.keys), limits.key_bytes_max),
+            events: EventList::default(),
+            task: MaybeTask { task: per_call.task, checkpoint_bytes_max: limits.call.checkpoint_bytes_max },
+            outgoing: Outgoing::new(Arc::clone(scope), log.clone(), per_call.key),
+            log,
+            has_hit_limit: false,
+            http: WasiHttpCtx::new(),
+            wasi: wasi.build(),
+            handles,
+        })
     }
 
-    /// Makes ready for another call of the same job: nothing is left of what the host kept for the one before. What the
-    /// guest itself has kept, in its memory and behind its handles, stays.
-    pub(super) fn begin_call(&mut self, offers: Offers) {
-        let Offers { keys, events, task, idempotency_key } = offers;
+    /// Makes ready for another call of the same interval: nothing is left of what the host kept for the one before. What
+    /// the guest itself has kept, in its memory and behind its handles, stays.
+    pub(super) fn begin_call(&mut self, per_call: PerCall) {
         self.memory.begin_call();
-        self.outgoing.begin_call(idempotency_key);
-        (self.keys, self.events, self.task, self.has_hit_limit) = (keys, events, task, false);
+        self.outgoing.begin_call(per_call.key);
+        self.keys.begin_call();
+        self.events = EventList::default();
+        self.task.task = per_call.task;
+        self.has_hit_limit = false;
     }
 
     /// How a call has failed that answers with an error: by a limit where the host refused it something for one.

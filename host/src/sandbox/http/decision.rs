@@ -2,9 +2,10 @@
 
 use super::Request;
 use super::headers::{self, Withheld};
-use super::wire::Prepared;
+use super::wire::Wire;
 use crate::domain::grants::HttpScheme;
 use crate::domain::http_reach::{Target, authority};
+use crate::sandbox::context::IdempotencyKey;
 use http::Uri;
 use http::uri::Scheme;
 
@@ -28,7 +29,7 @@ pub(super) enum Refusal {
 }
 
 /// Answers with the request as it leaves.
-pub(super) fn decide(mut request: Request, wire: &Prepared, idempotency_key: &str) -> Result<Request, Refusal> {
+pub(super) fn decide(mut request: Request, wire: &Wire, key: IdempotencyKey) -> Result<Request, Refusal> {
     let (uri, method) = (request.uri().clone(), request.method().clone());
     let target = target(&uri, method.as_str())?;
     let name = named(&uri, target);
@@ -38,7 +39,7 @@ pub(super) fn decide(mut request: Request, wire: &Prepared, idempotency_key: &st
     if !wire.grants.iter().any(|grant| grant.allows(target)) {
         return Err(Refusal::NotGranted { name, missing: missing(target) });
     }
-    headers::complete(request.headers_mut(), target, idempotency_key);
+    headers::complete(request.headers_mut(), target, &key.to_string());
     headers::put_secrets_in(request.headers_mut(), target.host, &wire.stand_ins)
         .map_err(|withheld| Refusal::Secret { name, withheld })?;
     Ok(request)

@@ -12,10 +12,10 @@ mod wire;
 use self::exchange::{Errand, exchange};
 use self::limit::LimitMet;
 pub use self::network::Network;
-pub use self::wire::Wire;
-use super::limits::Limits;
+pub(super) use self::wire::Wire;
+use super::context::IdempotencyKey;
 use super::log::TaskLog;
-use super::reach::Reach;
+use super::scope::Scope;
 use crate::domain::task::LogLevel;
 use std::sync::Arc;
 use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode;
@@ -29,22 +29,20 @@ type Answer = (http::Response<WasiBody>, Box<dyn Future<Output = Result<(), Erro
 
 /// What one call sends, and how far that goes.
 pub(super) struct Outgoing {
-    wire: Arc<wire::Prepared>,
+    scope: Arc<Scope>,
     log: TaskLog,
-    body_bytes_max: u64,
-    idempotency_key: String,
+    key: IdempotencyKey,
     limit: LimitMet,
 }
 
 impl Outgoing {
-    pub(super) fn new(limits: &Limits, reach: &Reach, log: TaskLog, idempotency_key: String) -> Self {
-        let body_bytes_max = limits.call.http_body_bytes_max;
-        Self { wire: reach.prepared(), log, body_bytes_max, idempotency_key, limit: LimitMet::default() }
+    pub(super) fn new(scope: Arc<Scope>, log: TaskLog, key: IdempotencyKey) -> Self {
+        Self { scope, log, key, limit: LimitMet::default() }
     }
 
     /// Makes ready for another call of the same interval.
-    pub(super) fn begin_call(&mut self, idempotency_key: String) {
-        (self.idempotency_key, self.limit) = (idempotency_key, LimitMet::default());
+    pub(super) fn begin_call(&mut self, key: IdempotencyKey) {
+        (self.key, self.limit) = (key, LimitMet::default());
     }
 
     /// The limit that a body of this call has met.
@@ -60,13 +58,13 @@ impl WasiHttpHooks for Outgoing {
         options: Option<RequestOptions>,
         _sent: Box<dyn Future<Output = Result<(), Error>> + Send>,
     ) -> Box<dyn Future<Output = Result<Answer, Error>> + Send> {
-        match decision::decide(request, &self.wire, &self.idempotency_key) {
+        match decision::decide(request, &self.scope.wire, self.key) {
             Ok(request) => Box::new(exchange(Errand {
                 request,
                 options: options.unwrap_or_default(),
-                network: self.wire.network.clone(),
+                network: self.scope.wire.network.clone(),
                 log: self.log.clone(),
-                body_bytes_max: self.body_bytes_max,
+                body_bytes_max: self.scope.limits.call.http_body_bytes_max,
                 limit: self.limit.clone(),
             })),
             Err(refusal) => {

@@ -4,6 +4,7 @@ use crate::domain::addresses::AllowedAddresses;
 use http::Uri;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_util::rt::TokioIo;
+use std::fmt::{self, Debug, Formatter};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
@@ -60,16 +61,17 @@ impl Default for Network {
     }
 }
 
+impl Debug for Network {
+    fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Network").finish_non_exhaustive()
+    }
+}
+
 impl Network {
     /// One that reaches these addresses beside the public ones.
     pub fn new(allowed: AllowedAddresses) -> Self {
         let dialer = Dialer { allowed: Arc::new(allowed), lookups: Arc::new(Semaphore::new(LOOKUPS_MAX)) };
         Self { dialer, tls: Arc::default() }
-    }
-
-    /// The way out of one interval.
-    pub fn for_interval(&self) -> super::Wire {
-        super::Wire::on(self.clone())
     }
 
     /// Connects to the server of a URL. A connection serves one request: so none is shared between jobs, and none is

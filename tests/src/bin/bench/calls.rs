@@ -9,17 +9,14 @@ use latchwork::domain::key_quota::KeyUsage;
 use latchwork::domain::task::Outcome;
 use latchwork::domain::turns::Party;
 use latchwork::sandbox::{
-    JobInput, KeyReader, KeysUnavailable, Limits, Plugin, Reach, Sandbox, Surroundings, TaskInput, WarmCell,
+    JobInput, KeyReader, KeysUnavailable, Limits, Plugin, Reach, Sandbox, Scope, Surroundings, TaskInput, WarmCell,
 };
 use std::sync::Arc;
 
 pub(crate) struct NoopCalls {
     plugin: Plugin,
     job: JobInput,
-    policy: Policy,
-    party: Arc<Party>,
-    keys: Arc<dyn KeyReader>,
-    reach: Reach,
+    scope: Arc<Scope>,
 }
 
 impl NoopCalls {
@@ -35,13 +32,15 @@ impl NoopCalls {
             tasks: 1,
         };
         let party = Arc::new(Party { workspace: job.workspace_id.as_str().into(), job: job.job, weight: 1 });
-        let (policy, keys, reach) = (Policy::default(), Arc::new(NoKeys), Reach::default());
-        Ok(Self { plugin, job, policy, party, keys, reach })
+        let Policy { timeout, memory_bytes_max, key_bytes_max, limits, .. } = Policy::default();
+        let limits = Limits { timeout, memory_bytes_max, key_bytes_max, call: limits };
+        let scope = Scope::new(limits, party, Reach::default(), Arc::new(NoKeys), || SystemClock.now());
+        Ok(Self { plugin, job, scope })
     }
 
     /// Calls the task with an index out of so many, in a fresh sandbox or in the warm one that is given.
     pub(crate) async fn call(&self, index: u32, total: u32, warm: Option<&mut WarmCell>) {
-        let Self { plugin, job, policy, party, keys, reach } = self;
+        let Self { plugin, job, scope } = self;
         let task = TaskInput {
             job,
             index: TaskIndex(index),
@@ -53,21 +52,7 @@ impl NoopCalls {
             fencing_token: 1,
             checkpoint: None,
         };
-        let surroundings = Surroundings {
-            limits: Limits {
-                timeout: policy.timeout,
-                memory_bytes_max: policy.memory_bytes_max,
-                key_bytes_max: policy.key_bytes_max,
-                call: policy.limits,
-            },
-            keys: Arc::clone(keys),
-            task: None,
-            party: Arc::clone(party),
-            warm,
-            reach,
-            now: Arc::new(|| SystemClock.now()),
-        };
-        let report = plugin.run(&task, surroundings).await;
+        let report = plugin.run(&task, Surroundings { scope, task: None, warm }).await;
         assert!(matches!(report.outcome, Outcome::Succeeded(_)), "{report:?}");
     }
 }

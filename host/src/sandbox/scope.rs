@@ -1,0 +1,52 @@
+//! What the calls of one interval share.
+
+use super::http::Wire;
+use super::keys::KeyReader;
+use super::limits::Limits;
+use super::reach::Reach;
+use super::veil::Veil;
+use crate::domain::grants::SecretShown;
+use crate::domain::timestamp::Timestamp;
+use crate::domain::turns::Party;
+use std::sync::Arc;
+
+/// How far the calls of one interval may go, and what they may reach. Made once for all of them.
+pub struct Scope {
+    /// Their limits.
+    pub limits: Limits,
+    /// For whom they compute.
+    pub party: Arc<Party>,
+    /// What they may reach beside the host's own functions.
+    pub reach: Reach,
+    pub(super) keys: Arc<dyn KeyReader>,
+    pub(super) wire: Wire,
+    pub(super) veil: Veil,
+    now: Box<dyn Fn() -> Timestamp + Send + Sync>,
+}
+
+impl Scope {
+    /// One with the job's keys; `now` reads the time for what calls log and emit.
+    pub fn new(
+        limits: Limits,
+        party: Arc<Party>,
+        reach: Reach,
+        keys: Arc<dyn KeyReader>,
+        now: impl Fn() -> Timestamp + Send + Sync + 'static,
+    ) -> Arc<Self> {
+        let (wire, veil) = (Wire::of(&reach), Veil::over(&reach.secrets));
+        Arc::new(Self { limits, party, reach, keys, wire, veil, now: Box::new(now) })
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        (self.now)()
+    }
+
+    /// The environment variables of a call.
+    pub(super) fn variables(&self) -> Vec<(String, String)> {
+        let config = self.reach.config.iter().map(|(name, value)| (name.clone(), value.clone()));
+        let shown = self.reach.secrets.iter().filter(|secret| secret.shown_as == SecretShown::Value);
+        let shown = shown.map(|secret| (secret.env.clone(), secret.value.to_string()));
+        let stand_ins = self.wire.stand_ins.iter().map(|other| (other.env.clone(), other.placeholder.clone()));
+        config.chain(shown).chain(stand_ins).collect()
+    }
+}
