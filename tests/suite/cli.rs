@@ -72,6 +72,39 @@ fn a_job_is_shown_with_its_policies() {
 }
 
 #[test]
+fn a_job_is_shown_with_what_its_tasks_may_use_and_reach() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().display().to_string();
+    let host = HostBuilder::new()
+        .flag("--allow-dir", &path)
+        .flag("--allow-http", "https://*.example.com")
+        .variable("LATCHWORK_SECRETS_KEY", &"7".repeat(64))
+        .start();
+    let world = World { host, files: TempDir::new().unwrap() };
+    world.host.api.upload_plugin("misbehave");
+    let value = json!({ "value": "hunter2" });
+    assert_eq!(world.host.api.send("PUT", "/workspaces/default/secrets/TOKEN", Some(&value)).0, 201);
+    let (seen, secret) = (format!("{path}:/data"), "TOKEN:API_TOKEN");
+    let grants = ["--grant-dir", &seen, "--grant-http", "GET,HEAD=https://api.example.com", "--grant-secret", secret];
+    let rest = ["--grant-config", "REGION=eu", "--cpu-limit", "7s", "--weight", "3", "--warm-calls", "5"];
+    let flags = ["job", "create", "--name", "bounds", "--plugin", "misbehave", "--type", "manual"];
+    let shown = world.says(&[&flags[..], &grants[..], &rest[..]].concat());
+    let lines: Vec<String> = shown.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    for expected in [
+        "limits CPU 7s, memory 128.00 MiB, output 1.00 MiB, checkpoint 1.00 MiB, log 256.00 KiB, keys 64.00 MiB, random \
+         1.00 MiB, HTTP bodies 16.00 MiB, 512 handles",
+        "weight 3",
+        "warm calls 5",
+        &format!("directories {path} as /data (read)"),
+        "servers GET,HEAD=https://api.example.com:443",
+        "config REGION=eu",
+        "secrets TOKEN as API_TOKEN (placeholder)",
+    ] {
+        assert!(lines.iter().any(|line| line == expected), "{expected} is missing in: {shown}");
+    }
+}
+
+#[test]
 fn a_job_waits_for_another_that_is_named_by_its_name() {
     let world = World::with_plugin();
     let first = text(&world.create("first", "null", 1)["id"]);

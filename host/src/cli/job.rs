@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::backfill::{self, NewBackfill};
+use super::bounds::Bounds;
 use super::client::Client;
 use super::create::{JobChange, NewJob};
 use super::output::Output;
@@ -99,6 +100,8 @@ struct Job {
     payload: Option<Value>,
     #[serde(flatten)]
     policies: Policies,
+    #[serde(flatten)]
+    bounds: Bounds,
     current_interval_id: Option<String>,
     interval_progress: Option<Progress>,
     interval_started_at: Option<String>,
@@ -224,7 +227,7 @@ fn shown(job: Job) -> String {
         ("next", job.next_fire_at.as_deref().map(table::instant)),
         ("created", job.created_at.as_deref().map(table::instant)),
     ];
-    table::fields(who.into_iter().chain(job.policies.fields()).chain(now))
+    table::fields(who.into_iter().chain(job.policies.fields()).chain(job.bounds.fields()).chain(now))
 }
 
 fn schedule(job: &Job) -> String {

@@ -4,6 +4,7 @@
 //! Knows the API's JSON; must never know the engine, the store or the sandbox.
 
 mod backfill;
+mod bounds;
 mod client;
 mod create;
 mod grants;
