@@ -5,7 +5,7 @@
 
 use crate::domain::digest::Digest;
 use crate::domain::task::TaskOutput;
-use crate::sandbox::{CallReport, Callable, JobInput, PlanOutput, PluginSource, Refusal, Surroundings, TaskInput};
+use crate::sandbox::{CallReport, Callable, PlanOutput, PluginSource, Refusal, Surroundings, TaskInput};
 use async_trait::async_trait;
 use std::sync::Arc;
 
@@ -43,8 +43,8 @@ impl PluginSource for DeadlySource {
 
 #[async_trait]
 impl Callable for Deadly {
-    async fn plan(&self, job: &JobInput, surroundings: Surroundings<'_>) -> CallReport<PlanOutput> {
-        self.plugin.plan(job, surroundings).await
+    async fn plan(&self, surroundings: Surroundings<'_>) -> CallReport<PlanOutput> {
+        self.plugin.plan(surroundings).await
     }
 
     async fn run(&self, task: &TaskInput<'_>, surroundings: Surroundings<'_>) -> CallReport<TaskOutput> {

@@ -44,7 +44,8 @@ impl TaskSide for Host {
 }
 
 /// For all calls of an interval.
-pub(crate) fn scope(job: &JobInput) -> Arc<Scope> {
+pub(crate) fn scope() -> Arc<Scope> {
+    let job = job();
     let limits = Limits {
         timeout: TIMEOUT,
         memory_bytes_max: 4 << 20,
@@ -52,7 +53,7 @@ pub(crate) fn scope(job: &JobInput) -> Arc<Scope> {
         call: CallLimits { cpu_max: TIMEOUT, ..CallLimits::default() },
     };
     let party = Arc::new(Party { workspace: "default".into(), job: job.job, weight: 1 });
-    Scope::new(limits, party, Reach::default(), Arc::new(Host), || Timestamp::from_ms(0))
+    Scope::new(job, limits, party, Reach::default(), Arc::new(Host), || Timestamp::from_ms(0))
 }
 
 /// For a plan.
@@ -65,7 +66,7 @@ pub(crate) fn of_task<'a>(scope: &'a Arc<Scope>, warm: &'a mut WarmCell) -> Surr
     Surroundings { scope, task: Some(Arc::new(Host)), warm: Some(warm) }
 }
 
-pub(crate) fn job() -> JobInput {
+fn job() -> JobInput {
     JobInput {
         workspace_id: "default".to_owned(),
         job: JobId::generate(),
@@ -77,9 +78,8 @@ pub(crate) fn job() -> JobInput {
     }
 }
 
-pub(crate) fn task(job: &JobInput) -> TaskInput<'_> {
+pub(crate) fn task() -> TaskInput<'static> {
     TaskInput {
-        job,
         index: TaskIndex(0),
         total: 1,
         stage: "tasks",

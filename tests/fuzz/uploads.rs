@@ -46,11 +46,10 @@ fn uploads() {
 }
 
 async fn play(plugin: &Plugin, tally: &Tally) {
-    let job = surroundings::job();
-    let scope = surroundings::scope(&job);
+    let scope = surroundings::scope();
     tally.plugins.fetch_add(1, Ordering::Relaxed);
     let begun = Instant::now();
-    match plugin.plan(&job, surroundings::of_plan(&scope)).await.outcome {
+    match plugin.plan(surroundings::of_plan(&scope)).await.outcome {
         Outcome::Succeeded(output) => {
             tally.successes.fetch_add(1, Ordering::Relaxed);
             // Sound or not.
@@ -60,7 +59,7 @@ async fn play(plugin: &Plugin, tally: &Tally) {
     }
     let mut warm = WarmCell::for_calls(TASKS);
     for _ in 0..TASKS {
-        let report = plugin.run(&surroundings::task(&job), surroundings::of_task(&scope, &mut warm)).await;
+        let report = plugin.run(&surroundings::task(), surroundings::of_task(&scope, &mut warm)).await;
         match report.outcome {
             Outcome::Succeeded(_) => drop(tally.successes.fetch_add(1, Ordering::Relaxed)),
             Outcome::Failed(failure) => check(&failure),

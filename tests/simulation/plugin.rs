@@ -8,7 +8,7 @@ use latchwork::clock::Clock;
 use latchwork::domain::digest::Digest;
 use latchwork::domain::task::{Event, Failure, FailureKind, KeyWrites, LogLevel, LogLine, Outcome, TaskOutput};
 use latchwork::sandbox::{
-    CallReport, Callable, Denied, JobInput, PlanOutput, PluginSource, Refusal, Surroundings, TaskInput, TaskSide,
+    CallReport, Callable, Denied, JobInput, PlanOutput, PluginSource, Refusal, Scope, Surroundings, TaskInput, TaskSide,
 };
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -128,20 +128,20 @@ impl Scripted {
     /// The same for a task, which asks things of the host on the way.
     async fn live_with(
         &self,
+        scope: &Scope,
         side: &dyn TaskSide,
         task: &TaskInput<'_>,
         (interval, call): (usize, usize),
         fate: Fate,
-        timeout: Duration,
     ) -> Result<(), Failure> {
         let saves = |what: &str| format!("call {call}, {what}");
         if fate.asks.saves_first {
             self.save(side, (interval, task.index.0), saves("at its beginning")).await;
         }
         if let Some(number) = fate.asks.reads {
-            self.read(side, task, interval, number).await;
+            self.read(scope, side, (task, interval), number).await;
         }
-        let lived = self.live(fate, timeout).await;
+        let lived = self.live(fate, scope.limits.timeout).await;
         if fate.asks.saves_last {
             self.save(side, (interval, task.index.0), saves("at its end")).await;
         }
@@ -156,9 +156,9 @@ impl Scripted {
         }
     }
 
-    async fn read(&self, side: &dyn TaskSide, task: &TaskInput<'_>, interval: usize, number: u64) {
+    async fn read(&self, scope: &Scope, side: &dyn TaskSide, (task, interval): (&TaskInput<'_>, usize), number: u64) {
         let world = &self.caller.world;
-        let stages = fate::stages(world.seed, job_number(task.job));
+        let stages = fate::stages(world.seed, job_number(&scope.job));
         let Some((stage, stage_index, index)) = fate::read_by(&stages, task.stage, number) else { return };
         match side.output(&stage, stage_index).await {
             Ok(output) => world.oracle().output_is_read((interval, index), output),
@@ -185,7 +185,8 @@ pub(crate) const SCRIPTED: &str = "a fault of the host, as its fate says";
 
 #[async_trait]
 impl Callable for Scripted {
-    async fn plan(&self, job: &JobInput, surroundings: Surroundings<'_>) -> CallReport<PlanOutput> {
+    async fn plan(&self, surroundings: Surroundings<'_>) -> CallReport<PlanOutput> {
+        let job = &surroundings.scope.job;
         let in_flight = self.begin(job, None);
         let Begun { call, interval, nth, attempt } = in_flight.begun;
         let seed = self.caller.world.seed;
@@ -213,12 +214,12 @@ impl Callable for Scripted {
     }
 
     async fn run(&self, task: &TaskInput<'_>, surroundings: Surroundings<'_>) -> CallReport<TaskOutput> {
-        let in_flight = self.begin(task.job, Some(task));
+        let in_flight = self.begin(&surroundings.scope.job, Some(task));
         let Begun { call, interval, nth, .. } = in_flight.begun;
         let TaskInput { index, total, attempt, .. } = *task;
         let fate = Fate::of_task(self.caller.world.seed, &TaskCall { interval, index: index.0, total, attempt, nth });
         let side = surroundings.task.as_deref().expect("a task has its side");
-        let lived = self.live_with(side, task, (interval, call), fate, surroundings.scope.limits.timeout).await;
+        let lived = self.live_with(surroundings.scope, side, task, (interval, call), fate).await;
         let log = self.log(fate, call);
         match lived {
             Ok(()) => {

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use latchwork::domain::digest::Digest;
 use latchwork::domain::ids::IntervalId;
 use latchwork::domain::task::{Failure, FailureKind, Outcome, TaskOutput};
-use latchwork::sandbox::{CallReport, Callable, JobInput, PlanOutput, PluginSource, Refusal, Surroundings, TaskInput};
+use latchwork::sandbox::{CallReport, Callable, PlanOutput, PluginSource, Refusal, Surroundings, TaskInput};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::sync::Semaphore;
@@ -73,14 +73,14 @@ impl PluginSource for Actors {
 
 #[async_trait]
 impl Callable for Actors {
-    async fn plan(&self, _: &JobInput, _: Surroundings<'_>) -> CallReport<PlanOutput> {
+    async fn plan(&self, _: Surroundings<'_>) -> CallReport<PlanOutput> {
         let output = PlanOutput { stages: Vec::new(), keys: Default::default(), events: Vec::new() };
         CallReport { outcome: Outcome::Succeeded(output), log: Vec::new() }
     }
 
-    async fn run(&self, task: &TaskInput<'_>, _: Surroundings<'_>) -> CallReport<TaskOutput> {
-        self.0.begun.lock().unwrap().push(task.job.interval);
-        let outcome = match (task.job.payload.as_str(), task.index.0) {
+    async fn run(&self, task: &TaskInput<'_>, surroundings: Surroundings<'_>) -> CallReport<TaskOutput> {
+        self.0.begun.lock().unwrap().push(surroundings.scope.job.interval);
+        let outcome = match (surroundings.scope.job.payload.as_str(), task.index.0) {
             (r#""doomed""#, 0) => {
                 Outcome::Failed(Failure { kind: FailureKind::Fatal, message: "as it was directed".to_owned() })
             }

@@ -12,7 +12,7 @@ use latchwork::domain::job::{DEFAULT_WORKSPACE, Job};
 use latchwork::domain::secret::SecretId;
 use latchwork::domain::task::{Outcome, TaskOutput};
 use latchwork::sandbox::{
-    CallReport, Callable, GrantedSecret, JobInput, PlanOutput, PluginSource, Refusal, Surroundings, TaskInput,
+    CallReport, Callable, GrantedSecret, PlanOutput, PluginSource, Refusal, Surroundings, TaskInput,
 };
 use latchwork::vault::{MasterKey, Vault};
 use std::sync::{Arc, Mutex};
@@ -46,7 +46,7 @@ impl PluginSource for Spies {
 
 #[async_trait]
 impl Callable for Spies {
-    async fn plan(&self, _: &JobInput, _: Surroundings<'_>) -> CallReport<PlanOutput> {
+    async fn plan(&self, _: Surroundings<'_>) -> CallReport<PlanOutput> {
         let output = PlanOutput { stages: Vec::new(), keys: Default::default(), events: Vec::new() };
         CallReport { outcome: Outcome::Succeeded(output), log: Vec::new() }
     }

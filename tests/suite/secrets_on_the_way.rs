@@ -37,7 +37,6 @@ fn call(name: &str, payload: &Value, web: &Web, secret: GrantedSecret) -> CallRe
         tasks: 1,
     };
     let task = TaskInput {
-        job: &job,
         index: TaskIndex(0),
         total: 1,
         stage: "tasks",
@@ -55,7 +54,7 @@ fn call(name: &str, payload: &Value, web: &Web, secret: GrantedSecret) -> CallRe
         call: policy.limits,
     };
     let party = Arc::new(Party { workspace: "default".into(), job: job.job, weight: 1 });
-    let scope = Scope::new(limits, party, reach, Arc::new(NoKeys), || SystemClock.now());
+    let scope = Scope::new(job, limits, party, reach, Arc::new(NoKeys), || SystemClock.now());
     let surroundings = Surroundings { scope: &scope, task: None, warm: None };
     runtime.block_on(async {
         let plugin = Sandbox::new(compiler()).unwrap().load(plugin(name)).await.unwrap();

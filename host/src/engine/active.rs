@@ -36,7 +36,6 @@ pub(super) struct ActiveInterval {
     pub(super) checkpoints: Checkpoints,
     pub(super) party: Arc<Party>,
     plugin: Arc<dyn Callable>,
-    input: JobInput,
     total: u32,
     scope: Result<Arc<Scope>, Failure>,
     desk: Mutex<Desk>,
@@ -84,15 +83,6 @@ impl ActiveInterval {
         let worklist = Worklist::new(owner);
         let party = Arc::new(party(&open));
         Self {
-            input: JobInput {
-                workspace_id: open.workspace_id.clone(),
-                job: open.job,
-                job_name: open.job_name.clone(),
-                interval: open.id,
-                scheduled_at: open.scheduled_at,
-                payload: open.work.payload.clone(),
-                tasks: open.work.tasks.unwrap_or(1),
-            },
             scope: reach.map(|reach| scope(&open, &party, reach, &store, &clock)),
             party,
             order: StageOrder::new(&open.stages),
@@ -225,7 +215,7 @@ impl ActiveInterval {
     /// Calls the plugin's `plan`.
     pub(super) async fn plan(&self) -> CallReport<PlanOutput> {
         match self.surroundings(None) {
-            Ok(surroundings) => guarded(self.plugin.plan(&self.input, surroundings)).await,
+            Ok(surroundings) => guarded(self.plugin.plan(surroundings)).await,
             Err(failure) => failed(failure),
         }
     }
@@ -240,7 +230,6 @@ impl ActiveInterval {
     ) -> CallReport<TaskOutput> {
         let stage = &self.open.stages[start.stage as usize];
         let task = TaskInput {
-            job: &self.input,
             index: start.index,
             total: self.total,
             stage: &stage.name,
@@ -298,6 +287,15 @@ fn scope(
     store: &Arc<dyn Store>,
     clock: &Arc<dyn Clock>,
 ) -> Arc<Scope> {
+    let job = JobInput {
+        workspace_id: open.workspace_id.clone(),
+        job: open.job,
+        job_name: open.job_name.clone(),
+        interval: open.id,
+        scheduled_at: open.scheduled_at,
+        payload: open.work.payload.clone(),
+        tasks: open.work.tasks.unwrap_or(1),
+    };
     let policy = &open.work.policy;
     let limits = Limits {
         timeout: policy.timeout,
@@ -307,7 +305,7 @@ fn scope(
     };
     let keys = Arc::new(JobKeys { store: Arc::clone(store), clock: Arc::clone(clock), job: open.job });
     let clock = Arc::clone(clock);
-    Scope::new(limits, Arc::clone(party), reach, keys, move || clock.now())
+    Scope::new(job, limits, Arc::clone(party), reach, keys, move || clock.now())
 }
 
 /// Turns a panic of the host in a call into a failed attempt: whatever a plugin can provoke must not stop its lane.

@@ -3,7 +3,7 @@
 use super::bindings::{Plugin as Instance, PluginPre, types as wit};
 use super::capacity::Capacity;
 use super::cell::{Cell, WarmCell};
-use super::context::{IdempotencyKey, JobInput, TaskInput};
+use super::context::{IdempotencyKey, TaskInput};
 use super::limits::MESSAGE_BYTES_MAX;
 use super::log::TaskLog;
 use super::pace::Pace;
@@ -85,10 +85,10 @@ impl Plugin {
     }
 
     /// Calls `plan` in a fresh sandbox.
-    pub async fn plan(&self, job: &JobInput, surroundings: Surroundings<'_>) -> CallReport<PlanOutput> {
-        let key = job.key();
-        let ids = job.id_texts(key);
-        let context = job.context(&ids);
+    pub async fn plan(&self, surroundings: Surroundings<'_>) -> CallReport<PlanOutput> {
+        let scope = surroundings.scope;
+        let key = IdempotencyKey::Plan(scope.job.interval);
+        let context = scope.job_context();
         let report = self.call(surroundings, key, async |plugin, store| plugin.call_plan(store, context).await).await;
         report.map(|stages, Kept { keys, events }| {
             Ok(PlanOutput { stages: stages.into_iter().map(declared).collect(), keys, events })
@@ -97,13 +97,13 @@ impl Plugin {
 
     /// Calls `run`, in a fresh sandbox or in the warm one that is given.
     pub async fn run(&self, task: &TaskInput<'_>, surroundings: Surroundings<'_>) -> CallReport<TaskOutput> {
-        let output_bytes_max = surroundings.scope.limits.call.output_bytes_max;
-        let key = task.key();
-        let ids = task.job.id_texts(key);
-        let context = task.context(&ids);
+        let scope = surroundings.scope;
+        let key = IdempotencyKey::Task(scope.job.interval, task.index);
+        let key_text = key.to_string();
+        let context = task.context(scope.job_context(), &key_text);
         let report = self.call(surroundings, key, async |plugin, store| plugin.call_run(store, context).await).await;
         report.map(|output, Kept { keys, events }| {
-            let (found, max) = (output.len(), output_bytes_max);
+            let (found, max) = (output.len(), scope.limits.call.output_bytes_max);
             if found as u64 > max {
                 let message = format!("a task's output has at most {max} bytes, not {found} (output_limit_bytes)");
                 return Err(Failure { kind: FailureKind::LimitExceeded, message });

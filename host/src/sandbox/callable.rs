@@ -2,7 +2,7 @@
 
 use super::call::{CallReport, PlanOutput, Plugin, Surroundings};
 use super::compile::Refusal;
-use super::context::{JobInput, TaskInput};
+use super::context::TaskInput;
 use super::engine::Sandbox;
 use crate::domain::digest::Digest;
 use crate::domain::task::TaskOutput;
@@ -13,7 +13,7 @@ use std::sync::Arc;
 #[async_trait]
 pub trait Callable: Send + Sync {
     /// Calls `plan`, within what it is given.
-    async fn plan(&self, job: &JobInput, surroundings: Surroundings<'_>) -> CallReport<PlanOutput>;
+    async fn plan(&self, surroundings: Surroundings<'_>) -> CallReport<PlanOutput>;
 
     /// Calls `run`, within what it is given.
     async fn run(&self, task: &TaskInput<'_>, surroundings: Surroundings<'_>) -> CallReport<TaskOutput>;
@@ -31,8 +31,8 @@ pub trait PluginSource: Send + Sync {
 
 #[async_trait]
 impl Callable for Plugin {
-    async fn plan(&self, job: &JobInput, surroundings: Surroundings<'_>) -> CallReport<PlanOutput> {
-        Plugin::plan(self, job, surroundings).await
+    async fn plan(&self, surroundings: Surroundings<'_>) -> CallReport<PlanOutput> {
+        Plugin::plan(self, surroundings).await
     }
 
     async fn run(&self, task: &TaskInput<'_>, surroundings: Surroundings<'_>) -> CallReport<TaskOutput> {

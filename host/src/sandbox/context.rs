@@ -27,8 +27,6 @@ pub struct JobInput {
 /// One attempt at one task.
 #[derive(Debug, Clone)]
 pub struct TaskInput<'a> {
-    /// The interval.
-    pub job: &'a JobInput,
     /// The task's index in the interval.
     pub index: TaskIndex,
     /// How many tasks the interval has.
@@ -64,20 +62,15 @@ impl Display for IdempotencyKey {
     }
 }
 
-/// The identities of a call as texts, which its context borrows.
+/// A job's and an interval's identity as texts, which contexts borrow.
 pub(super) struct IdTexts {
     job: String,
     interval: String,
-    key: String,
 }
 
 impl JobInput {
-    pub(super) fn key(&self) -> IdempotencyKey {
-        IdempotencyKey::Plan(self.interval)
-    }
-
-    pub(super) fn id_texts(&self, key: IdempotencyKey) -> IdTexts {
-        IdTexts { job: self.job.to_string(), interval: self.interval.to_string(), key: key.to_string() }
+    pub(super) fn id_texts(&self) -> IdTexts {
+        IdTexts { job: self.job.to_string(), interval: self.interval.to_string() }
     }
 
     /// The same as the contract has it.
@@ -95,14 +88,10 @@ impl JobInput {
 }
 
 impl TaskInput<'_> {
-    pub(super) fn key(&self) -> IdempotencyKey {
-        IdempotencyKey::Task(self.job.interval, self.index)
-    }
-
     /// The same as the contract has it.
-    pub(super) fn context<'a>(&'a self, ids: &'a IdTexts) -> wit::TaskContext<'a> {
+    pub(super) fn context<'a>(&'a self, job: wit::JobContext<'a>, key: &'a str) -> wit::TaskContext<'a> {
         wit::TaskContext {
-            job: self.job.context(ids),
+            job,
             index: self.index.0,
             total: self.total,
             stage: self.stage,
@@ -110,7 +99,7 @@ impl TaskInput<'_> {
             stage_total: self.stage_total,
             attempt: self.attempt,
             checkpoint: self.checkpoint.as_deref(),
-            idempotency_key: &ids.key,
+            idempotency_key: key,
             fencing_token: self.fencing_token,
         }
     }

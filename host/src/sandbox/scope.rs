@@ -1,5 +1,7 @@
 //! What the calls of one interval share.
 
+use super::bindings::types as wit;
+use super::context::{IdTexts, JobInput};
 use super::http::Wire;
 use super::keys::KeyReader;
 use super::limits::Limits;
@@ -12,6 +14,8 @@ use std::sync::Arc;
 
 /// How far the calls of one interval may go, and what they may reach. Made once for all of them.
 pub struct Scope {
+    /// What they are told of the interval.
+    pub job: JobInput,
     /// Their limits.
     pub limits: Limits,
     /// For whom they compute.
@@ -21,12 +25,14 @@ pub struct Scope {
     pub(super) keys: Arc<dyn KeyReader>,
     pub(super) wire: Wire,
     pub(super) veil: Veil,
+    ids: IdTexts,
     now: Box<dyn Fn() -> Timestamp + Send + Sync>,
 }
 
 impl Scope {
     /// One with the job's keys; `now` reads the time for what calls log and emit.
     pub fn new(
+        job: JobInput,
         limits: Limits,
         party: Arc<Party>,
         reach: Reach,
@@ -34,7 +40,12 @@ impl Scope {
         now: impl Fn() -> Timestamp + Send + Sync + 'static,
     ) -> Arc<Self> {
         let (wire, veil) = (Wire::of(&reach), Veil::over(&reach.secrets));
-        Arc::new(Self { limits, party, reach, keys, wire, veil, now: Box::new(now) })
+        let ids = job.id_texts();
+        Arc::new(Self { job, limits, party, reach, keys, wire, veil, ids, now: Box::new(now) })
+    }
+
+    pub(super) fn job_context(&self) -> wit::JobContext<'_> {
+        self.job.context(&self.ids)
     }
 
     pub(super) fn now(&self) -> Timestamp {

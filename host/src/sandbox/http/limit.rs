@@ -13,6 +13,14 @@ impl LimitMet {
         let _ = self.0.set(message);
     }
 
+    /// Makes ready for another call; a body of an earlier one that is still on its way keeps that one's note.
+    pub(super) fn begin_call(&mut self) {
+        match Arc::get_mut(&mut self.0) {
+            Some(own) => drop(own.take()),
+            None => *self = Self::default(),
+        }
+    }
+
     pub(super) fn message(&self) -> Option<String> {
         self.0.get().cloned()
     }

@@ -42,7 +42,8 @@ impl Outgoing {
 
     /// Makes ready for another call of the same interval.
     pub(super) fn begin_call(&mut self, key: IdempotencyKey) {
-        (self.key, self.limit) = (key, LimitMet::default());
+        self.key = key;
+        self.limit.begin_call();
     }
 
     /// The limit that a body of this call has met.

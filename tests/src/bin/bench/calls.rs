@@ -15,7 +15,6 @@ use std::sync::Arc;
 
 pub(crate) struct NoopCalls {
     plugin: Plugin,
-    job: JobInput,
     scope: Arc<Scope>,
 }
 
@@ -34,15 +33,14 @@ impl NoopCalls {
         let party = Arc::new(Party { workspace: job.workspace_id.as_str().into(), job: job.job, weight: 1 });
         let Policy { timeout, memory_bytes_max, key_bytes_max, limits, .. } = Policy::default();
         let limits = Limits { timeout, memory_bytes_max, key_bytes_max, call: limits };
-        let scope = Scope::new(limits, party, Reach::default(), Arc::new(NoKeys), || SystemClock.now());
-        Ok(Self { plugin, job, scope })
+        let scope = Scope::new(job, limits, party, Reach::default(), Arc::new(NoKeys), || SystemClock.now());
+        Ok(Self { plugin, scope })
     }
 
     /// Calls the task with an index out of so many, in a fresh sandbox or in the warm one that is given.
     pub(crate) async fn call(&self, index: u32, total: u32, warm: Option<&mut WarmCell>) {
-        let Self { plugin, job, scope } = self;
+        let Self { plugin, scope } = self;
         let task = TaskInput {
-            job,
             index: TaskIndex(index),
             total,
             stage: "tasks",

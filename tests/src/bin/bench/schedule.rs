@@ -11,9 +11,7 @@ use latchwork::domain::rules::JobRules;
 use latchwork::domain::schedule::{Period, Schedule};
 use latchwork::domain::task::TaskOutput;
 use latchwork::domain::timestamp::Timestamp;
-use latchwork::sandbox::{
-    CallReport, Callable, JobInput, PlanOutput, PluginSource, Refusal, Sandbox, Surroundings, TaskInput,
-};
+use latchwork::sandbox::{CallReport, Callable, PlanOutput, PluginSource, Refusal, Sandbox, Surroundings, TaskInput};
 use latchwork::store::Store;
 use sqlx::Connection as _;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -173,12 +171,12 @@ impl PluginSource for Stopwatch {
 
 #[async_trait]
 impl Callable for Timed {
-    async fn plan(&self, job: &JobInput, surroundings: Surroundings<'_>) -> CallReport<PlanOutput> {
-        self.plugin.plan(job, surroundings).await
+    async fn plan(&self, surroundings: Surroundings<'_>) -> CallReport<PlanOutput> {
+        self.plugin.plan(surroundings).await
     }
 
     async fn run(&self, task: &TaskInput<'_>, surroundings: Surroundings<'_>) -> CallReport<TaskOutput> {
-        let begun = (task.job.scheduled_at, SystemClock.now());
+        let begun = (surroundings.scope.job.scheduled_at, SystemClock.now());
         self.begun.lock().unwrap_or_else(PoisonError::into_inner).push(begun);
         self.plugin.run(task, surroundings).await
     }
