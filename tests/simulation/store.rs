@@ -151,7 +151,7 @@ faulty! { Store {
     running_backfills() -> Vec<RunningBackfill>;
     firing_history(job: JobId, from: Timestamp, until: Timestamp) -> History;
     advance_backfill(step: &BackfillStep, now: Timestamp) -> bool;
-    claim_pending(owner: IncarnationId, now: Timestamp, limit: u32) -> Vec<IntervalId>;
+    claim_pending(owner: IncarnationId, now: Timestamp, room: PlanRoom) -> Vec<IntervalId>;
     open_interval(interval: IntervalId) -> Option<OpenInterval>;
     record_plans(owner: IncarnationId, plans: &[MadePlan], now: Timestamp) -> Vec<Option<Planned>>;
     record_plan_failure(

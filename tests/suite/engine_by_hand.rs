@@ -8,6 +8,7 @@ use latchwork::domain::host::HostProfile;
 use latchwork::domain::ids::{IncarnationId, IntervalId, TaskIndex};
 use latchwork::domain::interval::IntervalState;
 use latchwork::domain::job::Job;
+use latchwork::domain::lanes::LaneCaps;
 use latchwork::domain::lease::{HEARTBEAT_EVERY, LEASE_FOR};
 use latchwork::domain::rules::Retention;
 use latchwork::domain::timestamp::Timestamp;
@@ -80,7 +81,8 @@ impl Host {
             wakeups: wakeups.clone(),
             allowed: Allowed::default(),
             vault,
-            ceilings: Ceilings::default(),
+            // Every lane is everybody's: what caps do is another test's.
+            ceilings: Ceilings { lanes: LaneCaps { job: u32::MAX, workspace: u32::MAX }, ..Ceilings::default() },
             recovery: RECOVERY,
             retention: Retention::default(),
             guests: tokio::runtime::Handle::current(),

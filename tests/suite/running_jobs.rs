@@ -1,7 +1,7 @@
 //! A job while one of its intervals runs: what it shows, and how it is removed.
 
 use crate::jobs::host;
-use latchwork_tests::{text, wait_for};
+use latchwork_tests::{HostBuilder, text, wait_for};
 use serde_json::{Value, json};
 
 #[test]
@@ -52,7 +52,9 @@ fn deleting_a_job_cancels_its_endless_interval_and_the_host_runs_others() {
 /// A host runs at most 1,024 calls at a time, so if those of a cancelled interval were not dropped, no other could begin.
 #[test]
 fn the_running_tasks_of_a_deleted_job_are_dropped_where_they_are() {
-    let host = host();
+    // As many as there can be.
+    let host = HostBuilder::new().flag("--job-lanes-max", 1_024).flag("--workspace-lanes-max", 1_024).start();
+    host.api.upload_plugin("misbehave");
     let rest = json!({ "tasks": 1_024, "max_parallel": 1_024, "timeout": "1h" });
     let job = host.api.manual_job("misbehave", &json!({ "act": "sleep", "ms": 3_600_000 }), rest);
     let interval = host.api.trigger(&job);

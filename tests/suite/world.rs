@@ -16,8 +16,8 @@ use latchwork::domain::shares::LaneAsk;
 use latchwork::domain::timestamp::Timestamp;
 use latchwork::domain::worklist::LeasedSegment;
 use latchwork::store::{
-    Claim, Claimed, Incarnation, IntervalRecord, MadePlan, NewInterval, PlanRecord, PluginVersion, PostgresStore,
-    Recorded, Resumed, SqliteStore, Store, StoreError, Takeover, Triggered, Uploaded,
+    Claim, Claimed, Incarnation, IntervalRecord, MadePlan, NewInterval, PlanRecord, PlanRoom, PluginVersion,
+    PostgresStore, Recorded, Result, Resumed, SqliteStore, Store, StoreError, Takeover, Triggered, Uploaded,
 };
 use latchwork_tests::PostgresDatabase;
 use std::ops::Deref;
@@ -196,7 +196,7 @@ impl World {
         fruitless: u32,
         attempts_max: u32,
         now: Timestamp,
-    ) -> latchwork::store::Result<Resumed> {
+    ) -> Result<Resumed> {
         let takeover = Takeover { fruitless, attempts_max, expired_before: now };
         self.store.resume(interval, takeover, now).await
     }
@@ -207,7 +207,7 @@ impl World {
         now: Timestamp,
         except: &[IntervalId],
         limit: u32,
-    ) -> latchwork::store::Result<Vec<IntervalId>> {
+    ) -> Result<Vec<IntervalId>> {
         self.store.claimable_intervals(IncarnationId::generate(), now, except, limit).await
     }
 
@@ -241,20 +241,25 @@ impl World {
         plan: &Plan,
         record: PlanRecord,
         now: Timestamp,
-    ) -> latchwork::store::Result<Recorded> {
+    ) -> Result<Recorded> {
         let made = MadePlan { interval, plan: plan.clone(), record, lanes: 0, segments_max: 0 };
         let planned = self.record_plans(owner, &[made], now).await?.pop().flatten();
         planned.map(|planned| planned.recorded).ok_or(StoreError::LeaseLost(owner))
     }
 
     /// Claims segments of one interval.
-    pub(crate) async fn claim_segments(&self, claim: Claim) -> latchwork::store::Result<Vec<LeasedSegment>> {
+    pub(crate) async fn claim_segments(&self, claim: Claim) -> Result<Vec<LeasedSegment>> {
         Ok(self.claim_lanes(claim).await?.segments)
     }
 
     /// The same with the lanes that come with it.
-    pub(crate) async fn claim_lanes(&self, claim: Claim) -> latchwork::store::Result<Claimed> {
+    pub(crate) async fn claim_lanes(&self, claim: Claim) -> Result<Claimed> {
         self.store.claim_segments(&[claim]).await?.pop().expect("an answer to each claim")
+    }
+
+    /// Claims plans, so many and whosever they are.
+    pub(crate) async fn claim_pending(&self, owner: IncarnationId, at: Timestamp, all: u32) -> Result<Vec<IntervalId>> {
+        self.store.claim_pending(owner, at, PlanRoom::for_anybody(all)).await
     }
 
     /// Claims all plans that are due and records this one.

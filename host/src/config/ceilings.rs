@@ -55,15 +55,15 @@ pub struct CeilingSettings {
     #[arg(long, env = "LATCHWORK_JOB_KEY_BYTES_MAX", value_name = "BYTES", value_parser = job_key_bytes_max)]
     pub job_key_bytes_max: Option<u64>,
 
-    /// The most tasks of one job that this host runs at a time [default: 1024]
+    /// The most tasks of one job that this host runs at a time, to 1024 [default: 512]
     #[arg(long, env = "LATCHWORK_JOB_LANES_MAX", value_name = "COUNT", value_parser = job_lanes_max)]
     pub job_lanes_max: Option<u32>,
 
-    /// The most tasks of one workspace that this host runs at a time [default: 1024]
+    /// The most tasks of one workspace that this host runs at a time, to 1024 [default: 768]
     #[arg(long, env = "LATCHWORK_WORKSPACE_LANES_MAX", value_name = "COUNT", value_parser = workspace_lanes_max)]
     pub workspace_lanes_max: Option<u32>,
 
-    /// The most memory that all calls together may have; further ones wait [default: half of the machine's]
+    /// The most memory that all calls together may have; who has most is refused more first [default: half of the machine's]
     #[arg(long, env = "LATCHWORK_CALLS_MEMORY_BYTES_MAX", value_name = "BYTES", value_parser = calls_memory_bytes_max)]
     pub calls_memory_bytes_max: Option<u64>,
 

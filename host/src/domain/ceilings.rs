@@ -5,7 +5,8 @@ use super::job::{MAX_PARALLEL_MAX, MEMORY_BYTES_MAX, Policy, TIMEOUT_MAX};
 use super::lanes::LaneCaps;
 use std::time::Duration;
 
-/// The ceilings of one host. Their defaults are what no host goes beyond.
+/// The ceilings of one host. Their defaults are what no host goes beyond, except for lanes, of which a job or a workspace
+/// whose tasks take hours leaves some to others unless the operator says otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ceilings {
     /// How long one call may take.
@@ -36,7 +37,7 @@ impl Default for Ceilings {
                 random_bytes_max: 8 << 20,
                 http_body_bytes_max: 1 << 30,
             },
-            lanes: LaneCaps { job: MAX_PARALLEL_MAX, workspace: MAX_PARALLEL_MAX },
+            lanes: LaneCaps { job: MAX_PARALLEL_MAX / 2, workspace: MAX_PARALLEL_MAX / 4 * 3 },
         }
     }
 }

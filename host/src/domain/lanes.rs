@@ -1,5 +1,5 @@
-//! Which intervals get the lanes of a host: those of the highest priority first; within one the workspaces have the same,
-//! within a workspace its jobs by their weights, within a job its intervals the same.
+//! Which intervals get the lanes of a host: workspaces have the same; within one those of the highest priority come first,
+//! within a priority its jobs have lanes by their weights, within a job its intervals the same.
 
 use super::ids::JobId;
 use super::level::{Want, level};
@@ -67,27 +67,23 @@ impl Holdings {
 
 /// Shares out `free` lanes: how many each bid gets, in their order.
 pub fn share_out(free: u32, caps: LaneCaps, bids: &[Bid]) -> Vec<u32> {
-    let mut order: Vec<usize> = (0..bids.len()).filter(|place| bids[*place].wanted > 0).collect();
-    order.sort_by_key(|place| Reverse(bids[*place].priority));
-    let (mut free, mut shares) = (free, vec![0; bids.len()]);
-    for group in order.chunk_by(|one, other| bids[*one].priority == bids[*other].priority) {
-        let holdings = Holdings::of(bids, &shares);
-        free -= Sharing { caps, bids, holdings }.among_workspaces(free, group, &mut shares);
-    }
-    shares
+    let shares = vec![0; bids.len()];
+    let mut sharing = Sharing { caps, bids, holdings: Holdings::of(bids, &shares), shares };
+    sharing.among_workspaces(free);
+    sharing.shares
 }
 
-/// One sharing among bids of the same priority.
 struct Sharing<'a> {
     caps: LaneCaps,
     bids: &'a [Bid],
     holdings: Holdings,
+    shares: Vec<u32>,
 }
 
 impl Sharing<'_> {
-    /// Answers how many lanes were shared out.
-    fn among_workspaces(&self, free: u32, group: &[usize], shares: &mut [u32]) -> u32 {
-        let workspaces = self.grouped(group, |party| Arc::clone(&party.workspace));
+    fn among_workspaces(&mut self, free: u32) {
+        let bidding: Vec<_> = (0..self.bids.len()).filter(|place| self.bids[*place].wanted > 0).collect();
+        let workspaces = self.grouped(&bidding, |party| Arc::clone(&party.workspace));
         let want = |places: &Vec<usize>| {
             let has = self.holdings.workspace(&self.bids[places[0]].party);
             let wanted =
@@ -95,21 +91,30 @@ impl Sharing<'_> {
             Want::alike(has, wanted.min(self.caps.workspace.saturating_sub(has)))
         };
         let wants: Vec<_> = workspaces.values().map(want).collect();
-        let given = level(free, &wants);
-        for (places, given) in workspaces.values().zip(&given) {
-            self.among_jobs(*given, places, shares);
+        for (places, given) in workspaces.into_values().zip(level(free, &wants)) {
+            self.among_priorities(given, places);
         }
-        given.iter().sum()
     }
 
-    fn among_jobs(&self, free: u32, places: &[usize], shares: &mut [u32]) {
+    fn among_priorities(&mut self, mut free: u32, mut places: Vec<usize>) {
+        places.sort_by_key(|place| Reverse(self.bids[*place].priority));
+        for group in places.chunk_by(|one, other| self.bids[*one].priority == self.bids[*other].priority) {
+            free -= self.among_jobs(free, group);
+        }
+    }
+
+    /// Answers how many lanes were shared out.
+    fn among_jobs(&mut self, free: u32, places: &[usize]) -> u32 {
         let jobs = self.jobs(places);
         let wants: Vec<_> = jobs.values().map(|job| self.want_of_job(job)).collect();
-        for (job, given) in jobs.values().zip(level(free, &wants)) {
+        let given = level(free, &wants);
+        for ((id, job), given) in jobs.into_iter().zip(&given) {
             let wants: Vec<_> =
                 job.iter().map(|place| &self.bids[*place]).map(|bid| Want::alike(bid.lanes, bid.wanted)).collect();
-            job.iter().zip(level(given, &wants)).for_each(|(place, share)| shares[*place] = share);
+            job.iter().zip(level(*given, &wants)).for_each(|(place, share)| self.shares[*place] = share);
+            *self.holdings.jobs.entry(id).or_default() += given;
         }
+        given.iter().sum()
     }
 
     fn want_of_job(&self, places: &[usize]) -> Want {
@@ -171,14 +176,14 @@ fn may_have(bid: &Bid, holdings: &Holdings, caps: LaneCaps, ending: &Party) -> b
     job_may && workspace_may
 }
 
-/// A higher priority has; within one a workspace, then a job, then an interval that would still have fewer lanes, by
-/// its weight.
+/// A workspace has that would still have fewer lanes; within one a higher priority; within that a job, by its weight, and
+/// then an interval that would still have fewer.
 fn has_more_right(bid: &Bid, holdings: &Holdings, (party, priority, lanes): (&Party, i32, u32)) -> bool {
-    if bid.priority != priority {
-        return bid.priority > priority;
-    }
     if bid.party.workspace != party.workspace {
         return holdings.workspace(&bid.party) + 1 < holdings.workspace(party);
+    }
+    if bid.priority != priority {
+        return bid.priority > priority;
     }
     if bid.party.job != party.job {
         let by_weight = |lanes: u32, weight: u32| u64::from(lanes) * u64::from(weight.max(1));

@@ -7,7 +7,7 @@ use super::tick::Tick;
 use crate::domain::ids::{IncarnationId, IntervalId, SegmentId};
 use crate::domain::shares::LaneShares;
 use crate::domain::timestamp::Timestamp;
-use crate::store::{Claim, Claimed, HeldInterval, Store, StoreError};
+use crate::store::{Claim, Claimed, HeldInterval, PlanRoom, Store, StoreError};
 use crate::wakeup::Wakeup;
 use async_trait::async_trait;
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,6 +19,10 @@ use tracing::warn;
 /// How many intervals one tick takes up, and how many are planned at a time: while these are, the others stay free for
 /// other hosts.
 const INTERVALS_MAX: u32 = 256;
+
+/// How many of these one job may have, and one workspace: plans may take long, and must not keep others out.
+const PLANS_OF_JOB_MAX: u32 = INTERVALS_MAX / 2;
+const PLANS_OF_WORKSPACE_MAX: u32 = INTERVALS_MAX / 4 * 3;
 
 /// How long an interval rests that could not begin.
 const REST_FOR: Duration = Duration::from_secs(1);
@@ -164,7 +168,8 @@ impl Executor {
     async fn begin_plans(&self, now: Timestamp) -> Result<(), StoreError> {
         // Before the question: a plan that is recorded meanwhile leaves the list, and is not to be made twice.
         let in_hand: BTreeSet<_> = lock(&self.beginning).keys().copied().collect();
-        let room = INTERVALS_MAX.saturating_sub(u32::try_from(in_hand.len()).unwrap_or(u32::MAX));
+        let all = INTERVALS_MAX.saturating_sub(u32::try_from(in_hand.len()).unwrap_or(u32::MAX));
+        let room = PlanRoom { all, job: PLANS_OF_JOB_MAX, workspace: PLANS_OF_WORKSPACE_MAX };
         for interval in self.store.claim_pending(self.owner, now, room).await? {
             if !in_hand.contains(&interval) && !lock(&self.resting).contains_key(&interval) {
                 self.begin(interval, Arc::clone(&self.intake).plan(interval));

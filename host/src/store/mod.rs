@@ -170,10 +170,11 @@ pub trait Store: SecretStore + Send + Sync {
     /// False where another host was faster or, for a step that fires, a live interval of the job is open.
     async fn advance_backfill(&self, step: &BackfillStep, now: Timestamp) -> Result<bool>;
 
-    /// Takes intervals that need a plan, those of the highest priority first and the oldest among these, and answers with
-    /// those that `owner` has taken before, too, so that none is forgotten. A dead incarnation gets none, one that drains
-    /// none that is new, and none gets what requires labels that it has not.
-    async fn claim_pending(&self, owner: IncarnationId, now: Timestamp, limit: u32) -> Result<Vec<IntervalId>>;
+    /// Takes intervals that need a plan, as far as there is room: from each workspace in turn, and in one those of the
+    /// highest priority first and the oldest among these. Answers with those that `owner` has taken before, too, so that
+    /// none is forgotten. A dead incarnation gets none, one that drains none that is new, and none gets what requires labels
+    /// that it has not.
+    async fn claim_pending(&self, owner: IncarnationId, now: Timestamp, room: PlanRoom) -> Result<Vec<IntervalId>>;
 
     /// What a host needs to work on an interval; none where it has ended.
     async fn open_interval(&self, interval: IntervalId) -> Result<Option<OpenInterval>>;

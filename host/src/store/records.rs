@@ -201,6 +201,24 @@ pub struct Recorded {
     pub has_opened: bool,
 }
 
+/// How many plans a host may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PlanRoom {
+    /// How many more.
+    pub all: u32,
+    /// How many of one job it may have then, with those that it has already.
+    pub job: u32,
+    /// The same of all jobs of one workspace.
+    pub workspace: u32,
+}
+
+impl PlanRoom {
+    /// For so many, whosever they are.
+    pub fn for_anybody(all: u32) -> Self {
+        Self { all, job: u32::MAX, workspace: u32::MAX }
+    }
+}
+
 /// A plan that has been made and is to be recorded.
 #[derive(Debug)]
 pub struct MadePlan {

@@ -9,7 +9,8 @@ use latchwork::domain::plan::Plan;
 use latchwork::domain::task::{Event, FailureKind, LogLevel, LogLine};
 use latchwork::domain::timestamp::Timestamp;
 use latchwork::domain::worklist::LeasedSegment;
-use latchwork::store::{Claim, MadePlan, PlanRecord, Result};
+use latchwork::store::{Claim, MadePlan, PlanRecord, PlanRoom, Result};
+use std::ops::Range;
 
 fn writes(message: &str) -> PlanRecord {
     let line = LogLine { at: at(1), level: LogLevel::Warn, message: message.to_owned() };
@@ -59,6 +60,49 @@ async fn a_plan_is_made_by_one_host_and_the_longest_waiting_comes_first() {
         [early],
         "its own, should it have to make it again"
     );
+}
+
+/// A job of a workspace, with what it fired one second after the other.
+async fn fired(world: &World, workspace: &str, priority: i32, seconds: Range<u64>) -> Vec<IntervalId> {
+    let mut job = manual_job();
+    workspace.clone_into(&mut job.spec.workspace_id);
+    job.spec.work.policy.priority = priority;
+    let job = world.keep(job).await;
+    let mut fired = Vec::new();
+    for second in seconds {
+        fired.push(world.fire_job(job, at(second)).await);
+    }
+    fired
+}
+
+#[tokio::test]
+async fn workspaces_have_their_plans_made_in_turn_whatever_their_priorities() {
+    let world = super::new_world().await;
+    let owner = world.host("a", START).await;
+    let greedy = fired(&world, "greedy", 100, 0..6).await;
+    let modest = fired(&world, "modest", -100, 10..12).await;
+    let expected = [greedy[0], greedy[1], modest[0]];
+    assert_eq!(world.claim_pending(owner, at(14), 3).await.unwrap(), expected);
+    // What it has already counts.
+    let more = world.claim_pending(owner, at(14), 1).await.unwrap();
+    assert!(more.len() == 4 && more.contains(&modest[1]), "{more:?}");
+}
+
+#[tokio::test]
+async fn neither_a_job_nor_a_workspace_takes_all_the_room_for_plans() {
+    let world = super::new_world().await;
+    let owner = world.host("a", START).await;
+    let first = fired(&world, "greedy", 0, 0..6).await;
+    let second = fired(&world, "greedy", 0, 6..12).await;
+    let other = fired(&world, "modest", 0, 12..13).await;
+    let room = PlanRoom { all: 9, job: 2, workspace: 3 };
+    let expected = [first[0], first[1], second[0], other[0]];
+    for _ in 0..2 {
+        assert_eq!(world.store.claim_pending(owner, at(14), room).await.unwrap(), expected);
+    }
+    world.record_plan(owner, first[0], &tasks_only(1), no_writes(), at(14)).await.unwrap();
+    let expected = [first[1], second[0], other[0], first[2]];
+    assert_eq!(world.store.claim_pending(owner, at(14), room).await.unwrap(), expected);
 }
 
 #[tokio::test]

@@ -30,6 +30,23 @@ fn a_higher_priority_is_served_first() {
 }
 
 #[test]
+fn a_priority_counts_within_a_workspace_alone() {
+    let (greedy, modest) = (party("v", 1, 1), party("w", 2, 1));
+    let bids =
+        [Bid { priority: 100, ..of(&greedy, 0, 99) }, of(&greedy, 0, 99), Bid { priority: -100, ..of(&modest, 0, 99) }];
+    assert_eq!(share_out(20, NO_CAPS, &bids), [10, 0, 10]);
+    assert_eq!(kept(NO_CAPS, &[of(&modest, 1_024, 0), Bid { priority: 100, ..of(&greedy, 0, 1_024) }]), 512);
+}
+
+#[test]
+fn a_cap_of_a_job_holds_for_its_intervals_of_all_priorities_together() {
+    let (job, other) = (party("v", 1, 1), party("v", 2, 1));
+    let caps = LaneCaps { job: 10, workspace: 99 };
+    let bids = [Bid { priority: 1, ..of(&job, 0, 7) }, of(&job, 0, 7), of(&other, 0, 7)];
+    assert_eq!(share_out(99, caps, &bids), [7, 3, 7]);
+}
+
+#[test]
 fn within_a_job_the_interval_with_the_fewest_lanes_comes_first() {
     let job = party("w", 1, 1);
     assert_eq!(share_out(6, NO_CAPS, &[of(&job, 10, 9), of(&job, 0, 9), of(&job, 2, 9)]), [0, 4, 2]);

@@ -127,10 +127,13 @@ macro_rules! for_update {
     };
 }
 
-/// The same for rows of which others refer to the key in the meantime.
+/// The same for rows of which others refer to the key in the meantime; of one table where several are read.
 macro_rules! for_no_key_update {
     () => {
         " for no key update"
+    };
+    (of $table:literal) => {
+        concat!(" for no key update of ", $table)
     };
 }
 

@@ -10,24 +10,48 @@ use crate::domain::stage;
 use crate::domain::task::Failure;
 use crate::domain::timestamp::Timestamp;
 use crate::domain::worklist::LeasedSegment;
-use crate::store::{MadePlan, PlanRecord, Planned, Recorded, RefusedKeys, Result, StoreError};
+use crate::store::{MadePlan, PlanRecord, PlanRoom, Planned, Recorded, RefusedKeys, Result, StoreError};
 use serde::Serialize;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-/// The owner is locked first, so that it does not end meanwhile; what somebody else is about to take is passed by.
+/// Those that wait, each with which of its job's and of its workspace's plans at this host it would be. The owner is
+/// locked first, so that it does not end meanwhile; what somebody else is about to take is passed by.
 pub(super) const CLAIM: &str = concat!(
     "with holder as materialized (\
        select id, labels from incarnations \
          where id = $1 and ended_at is null and expires_at >= $2 and drain_at is null",
     for_key_share!(),
-    "), taken as materialized (\
-       select id from intervals where state in ('pending', 'running') and state = 'pending' \
+    "), held as materialized (\
+       select job_id, workspace_id from intervals ",
+    lookup_join!(),
+    " jobs on jobs.id = job_id \
+       where state in ('pending', 'running') and state = 'pending' and owner = $1 \
+     ), of_job as materialized (select job_id, count(*) as held from held group by job_id \
+     ), of_workspace as materialized (select workspace_id, count(*) as held from held group by workspace_id \
+     ), waiting as materialized (\
+       select intervals.id, intervals.job_id, jobs.workspace_id, priority, fired_at, \
+         coalesce(of_job.held, 0) + row_number() over (partition by intervals.job_id order by priority desc, fired_at) \
+           as turn_of_job \
+       from intervals ",
+    lookup_join!(),
+    " jobs on jobs.id = intervals.job_id left join of_job on of_job.job_id = intervals.job_id \
+       where state in ('pending', 'running') and state = 'pending' \
        and is_queued = false and owner is null and (plan_at is null or plan_at <= $2) \
-       and exists (select 1 from holder where requires = '{}' or ",
+       and exists (select 1 from holder where intervals.requires = '{}' or ",
     labels_meet!("holder.labels", "intervals.requires"),
-    ") order by priority desc, fired_at limit $3",
-    for_no_key_update!(),
+    ")), in_turn as materialized (\
+       select id, priority, fired_at, coalesce(of_workspace.held, 0) \
+         + row_number() over (partition by waiting.workspace_id order by priority desc, fired_at) as turn \
+       from waiting left join of_workspace on of_workspace.workspace_id = waiting.workspace_id \
+       where turn_of_job <= $4 \
+     ), taken as materialized (\
+       select intervals.id from in_turn ",
+    lookup_join!(),
+    " intervals on intervals.id = in_turn.id \
+       where turn <= $5 and state = 'pending' and owner is null \
+       order by turn, in_turn.priority desc, in_turn.fired_at limit $3",
+    for_no_key_update!(of "intervals"),
     skip_locked!(),
     ") update intervals set owner = $1, plan_at = null where id in (select id from taken) \
      returning id, priority, fired_at"
@@ -69,16 +93,25 @@ pub(super) async fn claim(
     store: &SqlStore,
     owner: IncarnationId,
     now: Timestamp,
-    limit: u32,
+    room: PlanRoom,
 ) -> Result<Vec<IntervalId>> {
     let id = owner.to_string();
     // Taken before and not to be written again; with them none is forgotten whose plan could not be recorded.
     let held = sqlx::query(CLAIMED).bind(&id).bind(now.ms()).fetch_all(&store.reader).await?;
-    let mut new = sqlx::query(CLAIM).bind(&id).bind(now.ms()).bind(i64::from(limit)).fetch_all(&store.writer).await?;
+    let mut new = if room.all > 0 { claim_new(store, &id, now, room).await? } else { Vec::new() };
     // What a statement that writes returns is in no order.
     let order = |row: &Row| -> Result<_> { Ok((Reverse(number::<i64>(row, "priority")?), instant(row, "fired_at")?)) };
     new.sort_by_cached_key(|row: &Row| order(row).ok());
     held.iter().chain(&new).map(|row| parsed(row, "id")).collect()
+}
+
+async fn claim_new(store: &SqlStore, owner: &str, now: Timestamp, room: PlanRoom) -> Result<Vec<Row>> {
+    let PlanRoom { all, job, workspace } = room;
+    let mut claim = sqlx::query(CLAIM).bind(owner).bind(now.ms());
+    for places in [all, job, workspace] {
+        claim = claim.bind(i64::from(places));
+    }
+    Ok(claim.fetch_all(&store.writer).await?)
 }
 
 pub(super) async fn record(

@@ -189,8 +189,8 @@ verbs! {
         self.write(|| backfills::advance(self, step, now)).await
     }
 
-    async fn claim_pending(&self, owner: IncarnationId, now: Timestamp, limit: u32) -> Result<Vec<IntervalId>> {
-        self.write(|| planning::claim(self, owner, now, limit)).await
+    async fn claim_pending(&self, owner: IncarnationId, now: Timestamp, room: PlanRoom) -> Result<Vec<IntervalId>> {
+        self.write(|| planning::claim(self, owner, now, room)).await
     }
 
     async fn open_interval(&self, interval: IntervalId) -> Result<Option<OpenInterval>> {

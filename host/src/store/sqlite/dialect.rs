@@ -134,7 +134,7 @@ macro_rules! for_update {
 
 /// The same for rows of which others refer to the key in the meantime.
 macro_rules! for_no_key_update {
-    () => {
+    ($(of $table:literal)?) => {
         ""
     };
 }

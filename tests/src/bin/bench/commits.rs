@@ -8,7 +8,7 @@ use latchwork::domain::host::HostProfile;
 use latchwork::domain::ids::{IncarnationId, IntervalId};
 use latchwork::domain::plan::Plan;
 use latchwork::domain::worklist::{Settlement, Worklist};
-use latchwork::store::{Batch, Incarnation, MadePlan, PlanRecord, Store};
+use latchwork::store::{Batch, Incarnation, MadePlan, PlanRecord, PlanRoom, Store};
 use latchwork_tests::PostgresDatabase;
 use std::sync::Arc;
 use std::time::Instant;
@@ -65,7 +65,7 @@ impl Recorder {
                 profile: HostProfile::default(),
             })
             .await?;
-        store.claim_pending(owner, started_at, 1).await?;
+        store.claim_pending(owner, started_at, PlanRoom::for_anybody(1)).await?;
         let plan = Plan::new(Vec::new(), TASKS)?;
         let made = MadePlan { interval, plan, record: PlanRecord::default(), lanes: 0, segments_max: 1 };
         let planned = store.record_plans(owner, &[made], started_at).await?.pop().flatten().context("it is planned")?;

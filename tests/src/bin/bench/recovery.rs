@@ -10,7 +10,7 @@ use latchwork::domain::ids::{IncarnationId, IntervalId, TaskIndex};
 use latchwork::domain::job::WorkSpec;
 use latchwork::domain::plan::Plan;
 use latchwork::domain::worklist::{Settlement, Worklist};
-use latchwork::store::{Batch, Incarnation, MadePlan, PlanRecord, Store};
+use latchwork::store::{Batch, Incarnation, MadePlan, PlanRecord, PlanRoom, Store};
 use std::time::{Duration, UNIX_EPOCH};
 
 pub(crate) async fn measure(guests: &tokio::runtime::Handle, rounds: usize) -> Result<()> {
@@ -64,7 +64,7 @@ async fn crash_midway(store: &dyn Store, interval: IntervalId, tasks: u32, compl
             profile: HostProfile::default(),
         })
         .await?;
-    store.claim_pending(owner, now, 1).await?;
+    store.claim_pending(owner, now, PlanRoom::for_anybody(1)).await?;
     let plan = Plan::new(Vec::new(), tasks)?;
     let made = MadePlan { interval, plan, record: PlanRecord::default(), lanes: 8, segments_max: u32::MAX };
     let planned = store.record_plans(owner, &[made], now).await?.pop().flatten().context("the plan is recorded")?;

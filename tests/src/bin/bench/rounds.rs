@@ -13,7 +13,7 @@ use latchwork::domain::rules::{JobRules, Retention};
 use latchwork::domain::schedule::{Period, Schedule};
 use latchwork::domain::timestamp::Timestamp;
 use latchwork::domain::worklist::{Settlement, Worklist};
-use latchwork::store::{Batch, FiringDecision, Incarnation, MadePlan, PlanRecord, Store, Takeover};
+use latchwork::store::{Batch, FiringDecision, Incarnation, MadePlan, PlanRecord, PlanRoom, Store, Takeover};
 use sqlx::Connection as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -122,7 +122,7 @@ impl Rounds {
 
     /// Claims what has fired, reads it, records its plans and takes the segments that come with them.
     pub(crate) async fn claim(&self) -> Result<Vec<Held>> {
-        let intervals = self.store.claim_pending(self.owner, self.now, self.jobs).await?;
+        let intervals = self.store.claim_pending(self.owner, self.now, PlanRoom::for_anybody(self.jobs)).await?;
         let mut plans = Vec::new();
         for interval in &intervals {
             self.store.open_interval(*interval).await?.context("it is open")?;
