@@ -20,5 +20,5 @@ pub use host::{Host, HostBuilder, wait_for};
 pub use postgres::PostgresDatabase;
 pub use rows::Rows;
 pub use server::PostgresServer;
-pub use web::{Seen, Web};
+pub use web::{Authority, Seen, Web};
 pub use witness::Witness;

@@ -21,6 +21,7 @@ mod firing_rules;
 mod grants;
 mod hands;
 mod hosts;
+mod https;
 mod job_changes;
 mod jobs;
 mod keeping;
