@@ -1,6 +1,8 @@
 //! How far a call may go: its job says so, and the host has the last word.
 
-use latchwork_tests::{Api, HostBuilder, text};
+use crate::hosts::cli;
+use crate::outgoing;
+use latchwork_tests::{Api, Guest, HostBuilder, SUCCESS, Web, text};
 use serde_json::{Value, json};
 
 fn host() -> latchwork_tests::Host {
@@ -28,34 +30,73 @@ fn a_call_that_computes_for_too_long_ends_and_one_that_waits_does_not() {
     host.api.assert_goes_on();
 }
 
+/// Guests that take too much of one thing.
+fn greedy() -> [(&'static str, Guest); 3] {
+    let dice = format!("(call $random-bytes (i64.const 11) (i32.const 64)) {SUCCESS}");
+    let keys = "(call $keys-set (i32.const 200) (i32.const 1) (i32.const 0) (i32.const 20) (i32.const 64))
+        (call $pass (i32.const 64))";
+    [
+        ("hoard", Guest::using(&["get-stdout"], "(loop (drop (call $get-stdout)) (br 0)) (unreachable)")),
+        ("dice", Guest::using(&["random-bytes"], dice)),
+        ("keys", Guest { fields: "(data (i32.const 200) \"k\")".to_owned(), ..Guest::using(&["keys-set"], keys) }),
+    ]
+}
+
 #[test]
 fn each_limit_of_a_job_is_kept_and_named_with_its_value_in_the_api_and_by_the_command() {
-    let host = host();
+    let (web, host) = (Web::start(), outgoing::start(&outgoing::builder()));
+    host.api.upload_plugin("misbehave");
+    for (name, guest) in greedy() {
+        host.api.upload(name, &guest.component());
+    }
+    let (misbehave, null) = ("misbehave", Value::Null);
+    let get = json!({ "urls": [web.url("127.0.0.1", "/bytes/1001")] });
     let cases = [
-        (json!({ "act": "flood", "bytes": 2_000 }), "output_limit_bytes", json!(1_000), "at most 1000 bytes"),
-        (json!({ "act": "hog" }), "memory_limit_bytes", json!(8 << 20), "more than 8388608 bytes of memory"),
-        (json!({ "act": "loop" }), "cpu_limit", json!("50ms"), "computed for longer than 50ms"),
-        (json!({ "act": "sleep", "ms": 60_000 }), "timeout", json!("50ms"), "took longer than 50ms"),
+        (
+            misbehave,
+            json!({ "act": "flood", "bytes": 2_000 }),
+            "output_limit_bytes",
+            json!(1_000),
+            "at most 1000 bytes",
+        ),
+        (misbehave, json!({ "act": "hog" }), "memory_limit_bytes", json!(8 << 20), "more than 8388608 bytes of memory"),
+        (misbehave, json!({ "act": "loop" }), "cpu_limit", json!("50ms"), "computed for longer than 50ms"),
+        (misbehave, json!({ "act": "sleep", "ms": 60_000 }), "timeout", json!("50ms"), "took longer than 50ms"),
+        ("hoard", null.clone(), "handle_limit", json!(3), "at most 3 handles"),
+        ("dice", null.clone(), "random_limit_bytes", json!(10), "at most 10 random bytes"),
+        ("keys", null, "key_limit_bytes", json!(10), "may take 10 together"),
+        ("fetch", get, "http_body_limit_bytes", json!(1_000), "has at most 1000 bytes"),
     ];
-    for (payload, field, limit, message) in cases {
-        let mut rest = json!({ "retry": { "max_attempts": 1 } });
+    for (plugin, payload, field, limit, message) in cases {
+        let mut rest = json!({ "retry": { "max_attempts": 1 }, "grants": outgoing::grant("127.0.0.1", web.port()) });
         rest[field] = limit;
-        let ended = host.api.run("misbehave", &payload, rest);
+        let ended = host.api.run(plugin, &payload, rest);
         let interval = text(&ended["id"]);
         let failure = &host.api.task(&interval, 0)["failure"];
         let told = text(&failure["message"]);
-        assert!(told.contains(message) && told.contains(&format!("({field})")), "{field}: {failure}");
-        let output = crate::hosts::cli(&host, &["interval", "tasks", &interval]);
+        assert!(told.contains(message) && told.contains(&format!("({field}")), "{field}: {failure}");
+        let output = cli(&host, &["interval", "tasks", &interval]);
         assert!(output.contains(message), "{field}: {output}");
     }
-    let saved =
-        host.api.run("misbehave", &json!({ "act": "save", "bytes": 11 }), json!({ "checkpoint_limit_bytes": 10 }));
-    let refusal = host.api.task(&text(&saved["id"]), 0)["output"].to_string();
-    assert!(refusal.contains("at most 10 bytes, not 11 (checkpoint_limit_bytes)"), "{refusal}");
-    let chatter =
-        host.api.run("misbehave", &json!({ "act": "chatter", "lines": 50 }), json!({ "log_limit_bytes": 500 }));
-    let log = host.api.log(&text(&chatter["id"]), Some(0));
-    assert!(log.last().unwrap().ends_with("a task's log keeps 500 bytes (log_limit_bytes)"), "{log:?}");
+}
+
+#[test]
+fn a_checkpoint_and_a_log_over_their_limits_are_named_with_the_value_in_the_api_and_by_the_command() {
+    let host = host();
+    let (save, chatter) = (json!({ "act": "save", "bytes": 11 }), json!({ "act": "chatter", "lines": 50 }));
+    let saved = host.api.run("misbehave", &save, json!({ "checkpoint_limit_bytes": 10 }));
+    let interval = text(&saved["id"]);
+    let refusal = host.api.task(&interval, 0)["output"].to_string();
+    // The plugin has made nothing of it; the log says so all the same.
+    for told in [refusal, cli(&host, &["interval", "tasks", &interval]), cli(&host, &["interval", "logs", &interval])] {
+        assert!(told.contains("at most 10 bytes, not 11 (checkpoint_limit_bytes)"), "{told}");
+    }
+    let logged = host.api.run("misbehave", &chatter, json!({ "log_limit_bytes": 500 }));
+    let interval = text(&logged["id"]);
+    let last = host.api.log(&interval, Some(0)).pop().unwrap();
+    for told in [last, cli(&host, &["interval", "logs", &interval])] {
+        assert!(told.trim_end().ends_with("a task's log keeps 500 bytes (log_limit_bytes)"), "{told}");
+    }
 }
 
 #[test]

@@ -59,5 +59,6 @@ mod stage_graphs;
 mod stopping;
 mod tidy;
 mod uploads;
+mod warm_cells;
 mod word_count;
 mod world;

@@ -1,6 +1,6 @@
 //! A task's requests: what passes, what becomes of bodies, time and redirects, and what the log says of it.
 
-use latchwork_tests::{Host, HostBuilder, Web, text};
+use latchwork_tests::{Guest, Host, HostBuilder, Web, text};
 use serde_json::{Value, json};
 
 /// A host on which jobs may be granted any server of this machine.
@@ -128,8 +128,28 @@ fn a_server_that_never_answers_ends_with_the_calls_timeout() {
     let (kind, message) = ended.failure();
     assert_eq!((kind.as_str(), message.as_str()), ("timeout", "the call took longer than 2s (timeout)"));
     assert_eq!(web.seen().len(), 1);
+    let line = format!("GET {}: still open when the call ended, after ", web.url("127.0.0.1", "/never"));
+    assert!(ended.log.iter().any(|logged| logged.starts_with(&line)), "{:?}", ended.log);
     host.api.upload_plugin("misbehave");
     host.api.assert_goes_on();
+}
+
+#[test]
+fn a_request_is_told_in_the_log_also_where_that_keeps_nothing_of_the_plugin() {
+    let (web, host) = (Web::start(), start(&builder()));
+    let rest = json!({ "log_limit_bytes": 0 });
+    let ended =
+        fetch(&host, json!({ "url": web.url("127.0.0.1", "/ok") }), grant("127.0.0.1", web.port()), rest.clone());
+    assert_eq!(ended.task["output"]["status"], 200, "{:?}", ended.log);
+    assert!(ended.log[0].contains("/ok: 200 in "), "{:?}", ended.log);
+
+    let given_up = Guest::sending("GET", &format!("127.0.0.1:{}", web.port()), "(drop (call $send)) (i32.const 16)");
+    host.api.upload("hasty", &given_up.component());
+    let fields = json!({ "grants": grant("127.0.0.1", web.port()), "log_limit_bytes": 0 });
+    let interval = text(&host.api.run("hasty", &json!(null), fields)["id"]);
+    let log = host.api.log(&interval, Some(0));
+    let line = format!("GET {}: ", web.url("127.0.0.1", "/"));
+    assert!(log.len() == 1 && log[0].starts_with(&line), "{log:?}");
 }
 
 #[test]

@@ -27,24 +27,24 @@ fn call(name: &str, payload: &Value, web: &Web, secret: GrantedSecret) -> CallRe
         HttpGrant { scheme: HttpScheme::Http, host: "*".parse().unwrap(), port: web.port(), methods: Vec::new() };
     let reach =
         Reach { http: vec![any_host], secrets: vec![secret], network: Network::new(allowed), ..Reach::default() };
+    let scope = scope(payload, reach);
+    let surroundings = Surroundings { scope: &scope, task: None, warm: None };
+    runtime.block_on(async {
+        let plugin = Sandbox::new(compiler()).unwrap().load(plugin(name)).await.unwrap();
+        plugin.run(&only_task(), surroundings).await
+    })
+}
+
+/// What the calls of an interval share that has only this.
+pub(crate) fn scope(payload: &Value, reach: Reach) -> Arc<Scope> {
     let job = JobInput {
         workspace_id: "default".to_owned(),
         job: JobId::generate(),
-        job_name: name.to_owned(),
+        job_name: "job".to_owned(),
         interval: IntervalId::generate(),
         scheduled_at: SystemClock.now(),
         payload: payload.to_string(),
         tasks: 1,
-    };
-    let task = TaskInput {
-        index: TaskIndex(0),
-        total: 1,
-        stage: "tasks",
-        stage_index: 0,
-        stage_total: 1,
-        attempt: 1,
-        fencing_token: 1,
-        checkpoint: None,
     };
     let policy = Policy::default();
     let limits = Limits {
@@ -54,12 +54,20 @@ fn call(name: &str, payload: &Value, web: &Web, secret: GrantedSecret) -> CallRe
         call: policy.limits,
     };
     let party = Arc::new(Party { workspace: "default".into(), job: job.job, weight: 1 });
-    let scope = Scope::new(job, limits, party, reach, Arc::new(NoKeys), || SystemClock.now());
-    let surroundings = Surroundings { scope: &scope, task: None, warm: None };
-    runtime.block_on(async {
-        let plugin = Sandbox::new(compiler()).unwrap().load(plugin(name)).await.unwrap();
-        plugin.run(&task, surroundings).await
-    })
+    Scope::new(job, limits, party, reach, Arc::new(NoKeys), || SystemClock.now())
+}
+
+pub(crate) fn only_task() -> TaskInput<'static> {
+    TaskInput {
+        index: TaskIndex(0),
+        total: 1,
+        stage: "tasks",
+        stage_index: 0,
+        stage_total: 1,
+        attempt: 1,
+        fencing_token: 1,
+        checkpoint: None,
+    }
 }
 
 fn secret(shown_as: SecretShown, value: &str, hosts: &[&str]) -> GrantedSecret {
@@ -67,7 +75,7 @@ fn secret(shown_as: SecretShown, value: &str, hosts: &[&str]) -> GrantedSecret {
     GrantedSecret { env: "API_TOKEN".to_owned(), shown_as, hosts, value: value.to_owned().into() }
 }
 
-fn output(report: &CallReport<TaskOutput>) -> Value {
+pub(crate) fn output(report: &CallReport<TaskOutput>) -> Value {
     match &report.outcome {
         Outcome::Succeeded(output) => serde_json::from_slice(&output.output).unwrap(),
         Outcome::Failed(failure) => panic!("{failure:?}: {:?}", report.log),

@@ -93,8 +93,8 @@ impl Server {
     fn text(self) -> String {
         let Self { scheme, host, port, methods } = self;
         let host = if host.contains(':') { format!("[{host}]") } else { host };
-        let any_or = if methods.is_empty() { String::new() } else { format!("{}=", methods.join(",")) };
-        format!("{any_or}{scheme}://{host}:{port}")
+        let methods = if methods.is_empty() { String::new() } else { format!("{}=", methods.join(",")) };
+        format!("{methods}{scheme}://{host}:{port}")
     }
 }
 

@@ -1,4 +1,4 @@
-//! One call of a plugin, in a sandbox of its own.
+//! One call of a plugin, in a sandbox of its own or in a warm one.
 
 use super::bindings::{Plugin as Instance, PluginPre, types as wit};
 use super::capacity::Capacity;
@@ -13,6 +13,7 @@ use super::task_side::TaskSide;
 use crate::domain::digest::Digest;
 use crate::domain::plan::DeclaredStage;
 use crate::domain::task::{Event, Failure, FailureKind, KeyWrites, LogLine, Outcome, TaskOutput};
+use std::pin::pin;
 use std::sync::Arc;
 use wasmtime::Store;
 
@@ -61,6 +62,14 @@ struct Kept {
     events: Vec<Event>,
 }
 
+/// A task's output that is longer than it may be.
+#[derive(Debug, thiserror::Error)]
+#[error("a task's output has at most {max} bytes, not {found} (output_limit_bytes)")]
+pub(super) struct OutputTooLarge {
+    found: usize,
+    max: u64,
+}
+
 type Answer<T> = wasmtime::Result<Result<T, wit::TaskError>>;
 
 impl Plugin {
@@ -87,29 +96,32 @@ impl Plugin {
     /// Calls `plan` in a fresh sandbox.
     pub async fn plan(&self, surroundings: Surroundings<'_>) -> CallReport<PlanOutput> {
         let scope = surroundings.scope;
-        let key = IdempotencyKey::Plan(scope.job.interval);
+        let key = IdempotencyKey::Plan;
         let context = scope.job_context();
         let report = self.call(surroundings, key, async |plugin, store| plugin.call_plan(store, context).await).await;
-        report.map(|stages, Kept { keys, events }| {
-            Ok(PlanOutput { stages: stages.into_iter().map(declared).collect(), keys, events })
+        report.map(|stages, Kept { keys, events }| PlanOutput {
+            stages: stages.into_iter().map(declared).collect(),
+            keys,
+            events,
         })
     }
 
     /// Calls `run`, in a fresh sandbox or in the warm one that is given.
     pub async fn run(&self, task: &TaskInput<'_>, surroundings: Surroundings<'_>) -> CallReport<TaskOutput> {
         let scope = surroundings.scope;
-        let key = IdempotencyKey::Task(scope.job.interval, task.index);
-        let key_text = key.to_string();
+        let key = IdempotencyKey::Task(task.index);
+        let key_text = key.text(&scope.ids);
         let context = task.context(scope.job_context(), &key_text);
-        let report = self.call(surroundings, key, async |plugin, store| plugin.call_run(store, context).await).await;
-        report.map(|output, Kept { keys, events }| {
-            let (found, max) = (output.len(), scope.limits.call.output_bytes_max);
-            if found as u64 > max {
-                let message = format!("a task's output has at most {max} bytes, not {found} (output_limit_bytes)");
-                return Err(Failure { kind: FailureKind::LimitExceeded, message });
+        let max = scope.limits.call.output_bytes_max;
+        let run = async |plugin: &Instance, store: &mut Store<CallState>| {
+            let answer = plugin.call_run(store, context).await?;
+            match &answer {
+                Ok(output) if output.len() as u64 > max => Err(OutputTooLarge { found: output.len(), max }.into()),
+                _ => Ok(answer),
             }
-            Ok(TaskOutput { output, keys, events })
-        })
+        };
+        let report = self.call(surroundings, key, run).await;
+        report.map(|output, Kept { keys, events }| TaskOutput { output, keys, events })
     }
 
     /// The warm cell, made ready for another call, or a fresh one.
@@ -150,28 +162,31 @@ impl Plugin {
             let (instance, store) = cell.enter(&self.pre).await?;
             export(instance, store).await
         };
-        let answer = pace.drive(call).await;
+        let answer = pace.drive(pin!(call)).await;
         let state = cell.store.data_mut();
-        let log = state.log.clone();
         let answer = match answer {
             Ok(answer) => answer,
-            Err(timed_out) => return CallReport::failed(FailureKind::Timeout, timed_out.to_string(), &log),
+            Err(timed_out) => return CallReport::failed(FailureKind::Timeout, timed_out.to_string(), &state.log),
         };
         match answer {
             Ok(Ok(value)) => {
+                // What is still on its way would tell its end, and its limit, to the next call. Asked before the log is taken:
+                // where nothing is, nothing more is written.
+                let is_idle = !state.outgoing.is_under_way();
                 let kept = Kept { keys: state.keys.take_writes(), events: state.events.take_events() };
-                if let Some(warm) = warm.filter(|_| !self.capacity.is_wanted()) {
+                let log = state.log.take();
+                if let Some(warm) = warm.filter(|_| is_idle && !self.capacity.is_wanted()) {
                     warm.keep(self.digest, cell);
                 }
-                CallReport { outcome: Outcome::Succeeded((value, kept)), log: log.take() }
+                CallReport { outcome: Outcome::Succeeded((value, kept)), log }
             }
             Ok(Err(answer)) => {
                 let (kind, message) = state.answered(answer);
-                CallReport::failed(kind, message, &log)
+                CallReport::failed(kind, message, &state.log)
             }
             Err(error) => {
                 let (kind, message) = state.failure(&error, &scope.limits.call);
-                CallReport::failed(kind, message, &log)
+                CallReport::failed(kind, message, &state.log)
             }
         }
     }
@@ -189,9 +204,9 @@ impl<T> CallReport<T> {
 }
 
 impl<T> CallReport<(T, Kept)> {
-    fn map<U>(self, done: impl FnOnce(T, Kept) -> Result<U, Failure>) -> CallReport<U> {
+    fn map<U>(self, done: impl FnOnce(T, Kept) -> U) -> CallReport<U> {
         let outcome = match self.outcome {
-            Outcome::Succeeded((value, kept)) => done(value, kept).map_or_else(Outcome::Failed, Outcome::Succeeded),
+            Outcome::Succeeded((value, kept)) => Outcome::Succeeded(done(value, kept)),
             Outcome::Failed(failure) => Outcome::Failed(failure),
         };
         CallReport { outcome, log: self.log }

@@ -10,7 +10,8 @@ use crate::domain::digest::Digest;
 use std::sync::Arc;
 use wasmtime::Store;
 
-/// Dropped after its call; only one whose call has returned in order, and whose job wants it, is kept for the next.
+/// Dropped after its call; only one whose call has returned in order and left nothing on its way, and whose job wants it,
+/// is kept for the next.
 pub(super) struct Cell {
     pub(super) store: Store<CallState>,
     pub(super) pace: Arc<Pace>,
@@ -30,9 +31,12 @@ pub struct WarmCell {
 
 impl Cell {
     pub(super) fn new(pre: &PluginPre<CallState>, state: CallState, pace: Arc<Pace>, place: Place) -> Self {
+        // Those that the component makes itself count like the host's.
+        let handles_max = state.handles.max_capacity();
         let mut store = Store::new(pre.engine(), state);
         store.limiter(|state| &mut state.memory);
         store.set_hostcall_fuel(HOSTCALL_BYTES_MAX);
+        store.set_max_component_handles(handles_max);
         store.set_epoch_deadline(1);
         let of_guest = Arc::clone(&pace);
         store.epoch_deadline_callback(move |_| of_guest.epoch_moved());
@@ -43,7 +47,6 @@ impl Cell {
     pub(super) fn begin_call(&mut self, per_call: PerCall) {
         self.store.data_mut().begin_call(per_call);
         self.store.set_epoch_deadline(1);
-        self.pace.begin_call();
     }
 
     /// The instance, made at the first call.
@@ -68,7 +71,8 @@ impl WarmCell {
     /// The cell of the call before, if it may serve another.
     pub(super) fn take(&mut self, scope: &Arc<Scope>, digest: Digest) -> Option<Cell> {
         let (version, cell) = self.kept.take()?;
-        (cell.pace.is_of(scope) && version == digest && cell.calls < self.calls_max).then_some(cell)
+        // A lane serves one interval with one version, but that must not rest on lanes.
+        (cell.pace.is_of(scope) && version == digest).then_some(cell)
     }
 
     /// Keeps a cell whose call has returned in order.

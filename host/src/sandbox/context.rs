@@ -3,7 +3,10 @@
 use super::bindings::types as wit;
 use crate::domain::ids::{IntervalId, JobId, TaskIndex};
 use crate::domain::timestamp::Timestamp;
-use std::fmt::{self, Display, Formatter};
+use std::fmt::Write as _;
+
+/// An interval's id, a stroke and the digits of an index.
+const KEY_TEXT_BYTES: usize = 36 + 1 + 10;
 
 /// The interval that a call belongs to.
 #[derive(Debug, Clone)]
@@ -46,19 +49,22 @@ pub struct TaskInput<'a> {
 }
 
 /// What names a task, or the plan of an interval, to others: the same on every attempt, whatever happens to hosts, and
-/// no other's.
+/// with the interval's id no other's.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum IdempotencyKey {
-    Plan(IntervalId),
-    Task(IntervalId, TaskIndex),
+    Plan,
+    Task(TaskIndex),
 }
 
-impl Display for IdempotencyKey {
-    fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
+impl IdempotencyKey {
+    pub(super) fn text(self, ids: &IdTexts) -> String {
+        let mut text = String::with_capacity(KEY_TEXT_BYTES);
+        text.push_str(&ids.interval);
         match self {
-            Self::Plan(interval) => write!(out, "{interval}/plan"),
-            Self::Task(interval, index) => write!(out, "{interval}/{index}"),
+            Self::Plan => text.push_str("/plan"),
+            Self::Task(index) => write!(text, "/{index}").expect("a text takes all"),
         }
+        text
     }
 }
 

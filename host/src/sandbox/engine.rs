@@ -21,6 +21,10 @@ const CORE_INSTANCES_MAX: u32 = 64;
 const MEMORIES_MAX: u32 = 4;
 const TABLES_MAX: u32 = 8;
 
+/// How many places of the pool keep what their last call left resident, for the next one of the same plugin. With more of
+/// them each plugin takes further places, and what was used once stays in memory.
+const WARM_PLACES_MAX: u32 = 32;
+
 /// How often a guest that only computes gives way to others. Timeouts of such guests are this exact.
 const EPOCH: Duration = Duration::from_millis(10);
 
@@ -198,6 +202,7 @@ fn pool() -> PoolingAllocationConfig {
         // Giving a table's pages back after each call costs more than the whole call: every core is interrupted.
         .table_keep_resident(TABLE_ELEMENTS_MAX * size_of::<usize>())
         .total_stacks(CALLS_MAX)
+        .max_unused_warm_slots(WARM_PLACES_MAX)
         .max_memory_size(usize::try_from(MEMORY_BYTES_MAX).expect("1 GiB fits"));
     if has_swap() {
         // A swapped-out dirty page is not reset by the scan, so only a little is kept, and reset by hand.

@@ -75,9 +75,14 @@ impl events::Host for CallState {
 }
 
 impl CallState {
-    /// Notes that a limit kept the guest from what it asked for.
+    /// Notes which limit kept the guest from what it asked for; the log says so, whatever the guest makes of it.
     fn noted<T>(&mut self, answer: Result<T, HostError>) -> Result<T, HostError> {
-        self.has_hit_limit |= matches!(answer, Err(HostError::LimitExceeded(_)));
+        if let Err(HostError::LimitExceeded(limit)) = &answer
+            && self.refused.as_ref() != Some(limit)
+        {
+            self.log.note(LogLevel::Warn, limit.clone());
+            self.refused = Some(limit.clone());
+        }
         answer
     }
 }

@@ -6,6 +6,9 @@ use std::time::Duration;
 /// What a log line costs beside its text: an empty one is not free.
 pub(super) const LINE_BYTES: usize = 64;
 
+/// What the host's own lines take of a task's log, beside what the job keeps of the guest's: 64 KiB.
+pub(super) const HOST_LINES_BYTES_MAX: usize = 64 << 10;
+
 /// The longest error message that is kept: 4 KiB.
 pub(super) const MESSAGE_BYTES_MAX: usize = 4 << 10;
 

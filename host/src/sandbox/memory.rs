@@ -36,7 +36,7 @@ impl MemoryPool {
     }
 }
 
-/// Counts the memory of one call, and gives it back with it.
+/// Counts the memory of one sandbox, and gives it back with it.
 pub(super) struct MemoryMeter {
     pool: Arc<MemoryPool>,
     used: u64,

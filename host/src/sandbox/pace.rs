@@ -4,7 +4,7 @@ use super::scope::Scope;
 use super::turns::{Turn, Turns};
 use crate::domain::human_duration;
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::{Duration, Instant};
@@ -45,11 +45,6 @@ impl Pace {
         Arc::new(Self { turns, scope, stretch: Mutex::default() })
     }
 
-    /// Makes ready for another call in the same sandbox.
-    pub(super) fn begin_call(&self) {
-        self.lock().used = Duration::ZERO;
-    }
-
     /// Whether it is that of a call within this scope.
     pub(super) fn is_of(&self, scope: &Arc<Scope>) -> bool {
         Arc::ptr_eq(&self.scope, scope)
@@ -57,20 +52,20 @@ impl Pace {
 
     /// Drives a call until it ends or its time is over, and counts the time in which it computes: between two waits, by
     /// the clock. So a busy machine counts against it a little.
-    pub(super) async fn drive<T>(&self, call: impl Future<Output = T>) -> Result<T, TimedOut> {
+    pub(super) async fn drive<T>(&self, mut call: Pin<&mut impl Future<Output = T>>) -> Result<T, TimedOut> {
         let timeout = self.scope.limits.timeout;
-        let (mut call, mut timer) = (pin!(call), pin!(None));
+        let mut timer = pin!(None);
         let mut begun = None;
         poll_fn(|context| {
             let now = Instant::now();
             let begun = *begun.get_or_insert(now);
             self.lock().since = Some(now);
-            let polled = call.as_mut().poll(context);
-            // A guest that waits for the host does not keep others from computing.
-            drop(self.pause());
-            if let Poll::Ready(answer) = polled {
+            if let Poll::Ready(answer) = call.as_mut().poll(context) {
+                drop(self.end());
                 return Poll::Ready(Ok(answer));
             }
+            // A guest that waits for the host does not keep others from computing.
+            drop(self.pause());
             // Made at the first wait: most calls have none. A guest that only computes waits when the epoch moves, and
             // what it has done with its share of the runtime's attention must not keep the timer from being looked at.
             if timer.is_none() {
@@ -108,6 +103,11 @@ impl Pace {
             Err(_) => passed_on.await.expect("whoever has a turn passes it on"),
         };
         self.lock().turn = Some(turn);
+    }
+
+    /// Leaves nothing for the next call in the same sandbox.
+    fn end(&self) -> Stretch {
+        std::mem::take(&mut *self.lock())
     }
 
     fn pause(&self) -> Option<Turn> {

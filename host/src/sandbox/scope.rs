@@ -2,7 +2,7 @@
 
 use super::bindings::types as wit;
 use super::context::{IdTexts, JobInput};
-use super::http::Wire;
+use super::http::StandIn;
 use super::keys::KeyReader;
 use super::limits::Limits;
 use super::reach::Reach;
@@ -23,9 +23,9 @@ pub struct Scope {
     /// What they may reach beside the host's own functions.
     pub reach: Reach,
     pub(super) keys: Arc<dyn KeyReader>,
-    pub(super) wire: Wire,
+    pub(super) stand_ins: Vec<StandIn>,
     pub(super) veil: Veil,
-    ids: IdTexts,
+    pub(super) ids: IdTexts,
     now: Box<dyn Fn() -> Timestamp + Send + Sync>,
 }
 
@@ -39,9 +39,9 @@ impl Scope {
         keys: Arc<dyn KeyReader>,
         now: impl Fn() -> Timestamp + Send + Sync + 'static,
     ) -> Arc<Self> {
-        let (wire, veil) = (Wire::of(&reach), Veil::over(&reach.secrets));
+        let (stand_ins, veil) = (StandIn::for_hidden(&reach.secrets), Veil::over(&reach.secrets));
         let ids = job.id_texts();
-        Arc::new(Self { job, limits, party, reach, keys, wire, veil, ids, now: Box::new(now) })
+        Arc::new(Self { job, limits, party, reach, keys, stand_ins, veil, ids, now: Box::new(now) })
     }
 
     pub(super) fn job_context(&self) -> wit::JobContext<'_> {
@@ -52,12 +52,12 @@ impl Scope {
         (self.now)()
     }
 
-    /// The environment variables of a call.
-    pub(super) fn variables(&self) -> Vec<(String, String)> {
-        let config = self.reach.config.iter().map(|(name, value)| (name.clone(), value.clone()));
+    /// The environment variables of a call, with their values.
+    pub(super) fn variables(&self) -> impl Iterator<Item = (&str, &str)> {
+        let config = self.reach.config.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let shown = self.reach.secrets.iter().filter(|secret| secret.shown_as == SecretShown::Value);
-        let shown = shown.map(|secret| (secret.env.clone(), secret.value.to_string()));
-        let stand_ins = self.wire.stand_ins.iter().map(|other| (other.env.clone(), other.placeholder.clone()));
-        config.chain(shown).chain(stand_ins).collect()
+        let shown = shown.map(|secret| (secret.env.as_str(), secret.value.as_str()));
+        let stand_ins = self.stand_ins.iter().map(|other| (other.env.as_str(), other.placeholder.as_str()));
+        config.chain(shown).chain(stand_ins)
     }
 }

@@ -1,4 +1,4 @@
-//! What the host keeps for one call, and drops with it.
+//! What the host keeps for a sandbox, and drops with it.
 
 use super::bindings::types::TaskError;
 use super::context::IdempotencyKey;
@@ -17,19 +17,19 @@ use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
-/// The state behind one call's store.
+/// The state behind a sandbox's store.
 pub(super) struct CallState {
     pub(super) memory: MemoryMeter,
     pub(super) keys: KeyOverlay,
     pub(super) events: EventList,
     pub(super) task: MaybeTask,
     pub(super) log: TaskLog,
-    /// Whether the host has refused something for a limit.
-    pub(super) has_hit_limit: bool,
+    /// What the host has refused for a limit, the last time that it did.
+    pub(super) refused: Option<String>,
     pub(super) outgoing: Outgoing,
     http: WasiHttpCtx,
     wasi: WasiCtx,
-    handles: ResourceTable,
+    pub(super) handles: ResourceTable,
 }
 
 /// What differs from one call of an interval to the next.
@@ -58,8 +58,10 @@ impl CallState {
             .stderr(LogStream::new(log.clone(), Channel::Stderr))
             .allow_tcp(false)
             .allow_udp(false)
-            .allow_ip_name_lookup(false)
-            .envs(&scope.variables());
+            .allow_ip_name_lookup(false);
+        for (name, value) in scope.variables() {
+            wasi.env(name, value);
+        }
         for granted in &scope.reach.directories {
             granted
                 .mount_into(&mut wasi)
@@ -74,7 +76,7 @@ impl CallState {
             task: MaybeTask { task: per_call.task, checkpoint_bytes_max: limits.call.checkpoint_bytes_max },
             outgoing: Outgoing::new(Arc::clone(scope), log.clone(), per_call.key),
             log,
-            has_hit_limit: false,
+            refused: None,
             http: WasiHttpCtx::new(),
             wasi: wasi.build(),
             handles,
@@ -89,32 +91,42 @@ impl CallState {
         self.keys.begin_call();
         self.events = EventList::default();
         self.task.task = per_call.task;
-        self.has_hit_limit = false;
+        self.refused = None;
     }
 
     /// How a call has failed that answers with an error: by a limit where the host refused it something for one.
     pub(super) fn answered(&self, error: TaskError) -> (FailureKind, String) {
-        match (error, self.outgoing.limit_met()) {
+        match (error, self.outgoing.limit_met(), &self.refused) {
             // Retryable or not: wasmtime ends a body's stream with an error without its code, so a plugin cannot tell.
-            (TaskError::Retryable(message) | TaskError::Fatal(message), Some(limit)) => {
+            (TaskError::Retryable(message) | TaskError::Fatal(message), Some(limit), _) => {
                 (FailureKind::LimitExceeded, format!("{limit}: {message}"))
             }
-            (TaskError::Retryable(message), None) => (FailureKind::Retryable, message),
-            // The plugin only passes on what the host has answered.
-            (TaskError::Fatal(message), None) if self.has_hit_limit => (FailureKind::LimitExceeded, message),
-            (TaskError::Fatal(message), None) => (FailureKind::Fatal, message),
+            (TaskError::Retryable(message), ..) => (FailureKind::Retryable, message),
+            // The plugin passes on what the host has answered, in its own words or in the host's.
+            (TaskError::Fatal(message), _, Some(refused)) if message.contains(refused) => {
+                (FailureKind::LimitExceeded, message)
+            }
+            (TaskError::Fatal(message), _, Some(refused)) => {
+                (FailureKind::LimitExceeded, format!("{refused}: {message}"))
+            }
+            (TaskError::Fatal(message), ..) => (FailureKind::Fatal, message),
         }
     }
 
     /// What an error that ended the call says, by all that the host knows.
     pub(super) fn failure(&self, error: &wasmtime::Error, limits: &CallLimits) -> (FailureKind, String) {
+        if let Some(limit) = ending::limit(error, limits) {
+            return (FailureKind::LimitExceeded, limit);
+        }
+        // What traps for want of memory was refused it before.
         if let Some(refusal) = self.memory.refusal() {
             return refusal;
         }
-        match (ending::failure(error, limits), self.outgoing.limit_met()) {
+        let trap = error.root_cause().to_string();
+        match self.outgoing.limit_met() {
             // The plugin has not expected that a body ends there.
-            ((FailureKind::Trap, trap), Some(limit)) => (FailureKind::LimitExceeded, format!("{limit}: {trap}")),
-            (failure, _) => failure,
+            Some(limit) => (FailureKind::LimitExceeded, format!("{limit}: {trap}")),
+            None => (FailureKind::Trap, trap),
         }
     }
 }

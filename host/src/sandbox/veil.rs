@@ -14,10 +14,11 @@ pub(super) struct Veil(Vec<(Zeroizing<String>, String)>);
 impl Veil {
     pub(super) fn over(secrets: &[GrantedSecret]) -> Self {
         let mut covered = Vec::new();
-        for GrantedSecret { env, value, .. } in secrets.iter().filter(|secret| !secret.value.is_empty()) {
+        for GrantedSecret { env, value, .. } in secrets {
             let lines = value.lines().map(str::trim).filter(|line| line.len() >= LINE_BYTES_MIN);
-            let texts = lines.map(str::to_owned).chain([value.to_string()]);
-            covered.extend(texts.map(|text| (Zeroizing::new(text), format!("[secret {env}]"))));
+            // Guests trim what they read, and the log the ends of its lines.
+            let texts = lines.chain([value.as_str(), value.trim()]).filter(|text| !text.is_empty());
+            covered.extend(texts.map(|text| (Zeroizing::new(text.to_owned()), format!("[secret {env}]"))));
         }
         // The longest first: one secret may be a part of another.
         covered.sort_by_key(|(text, _)| Reverse(text.len()));
@@ -49,8 +50,13 @@ mod tests {
             value: Zeroizing::new(value.to_owned()),
         };
         let key = "-----BEGIN-----\nfirst line\nlast\n-----END-----";
-        let veil =
-            Veil::over(&[secret("PART", "abc"), secret("WHOLE", "abcdef"), secret("KEY", key), secret("NO", "")]);
+        let veil = Veil::over(&[
+            secret("PART", "abc"),
+            secret("WHOLE", "abcdef"),
+            secret("KEY", key),
+            secret("PIN", "1234\n"),
+            secret("NO", ""),
+        ]);
         for (text, covered) in [
             ("nothing", "nothing"),
             ("abcdef, abc", "[secret WHOLE], [secret PART]"),
@@ -58,6 +64,7 @@ mod tests {
             (key, "[secret KEY]"),
             ("the first line of it", "the [secret KEY] of it"),
             ("at last", "at last"),
+            ("it is 1234.", "it is [secret PIN]."),
         ] {
             assert_eq!(veil.cover(text.to_owned()), covered);
         }

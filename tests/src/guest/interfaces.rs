@@ -1,5 +1,8 @@
 //! What guests can import: the host's own interfaces and those of WASI, as far as guests use them.
 
+use super::http;
+use std::sync::LazyLock;
+
 /// An interface.
 pub(super) struct Interface {
     /// What its functions are found by.
@@ -10,12 +13,16 @@ pub(super) struct Interface {
     pub(super) text: &'static str,
 }
 
-const fn interface(name: &'static str, stands_on: &'static [&'static str], text: &'static str) -> Interface {
+pub(super) const fn interface(name: &'static str, stands_on: &'static [&'static str], text: &'static str) -> Interface {
     Interface { name, stands_on, text }
 }
 
-/// The interface, the name in it and the core type of a function; `drop T` is what drops a handle of the type T.
+/// The interface, the name in it and the core type of a function; `drop T` is what drops a handle of the type T, `new T`
+/// what makes one.
 type Function = (&'static str, &'static str, &'static str);
+
+/// Takes a socket, a network, an address, and room for the answer.
+const TO_ADDRESS: &str = "(param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32)";
 
 /// Whether an interface is another, or needs it.
 pub(super) fn stands_on(name: &str, other: &str) -> bool {
@@ -29,11 +36,15 @@ pub(super) fn function(name: &str) -> Function {
     (interface, function, signature)
 }
 
+/// The names of all functions.
+pub(super) static NAMES: LazyLock<Vec<&str>> = LazyLock::new(|| FUNCTIONS.iter().map(|(name, ..)| *name).collect());
+
 /// By the names that guests use.
 const FUNCTIONS: &[(&str, &str, &str, &str)] = &[
     ("log-write", "log", "write", "(param i32 i32 i32)"),
     ("keys-get", "keys", "get", "(param i32 i32 i32)"),
     ("keys-set", "keys", "set", "(param i32 i32 i32 i32 i32)"),
+    ("keys-delete", "keys", "delete", "(param i32 i32 i32)"),
     ("keys-list", "keys", "list", "(param i32 i32 i32 i32 i32 i32 i32)"),
     ("checkpoint-save", "checkpoint", "save", "(param i32 i32 i32)"),
     ("outputs-get", "outputs", "get", "(param i32 i32 i32 i32)"),
@@ -58,17 +69,29 @@ const FUNCTIONS: &[(&str, &str, &str, &str)] = &[
     ("read-directory", "files", "[method]descriptor.read-directory", "(param i32 i32)"),
     ("instance-network", "network-instance", "instance-network", "(result i32)"),
     ("create-tcp-socket", "tcp-create", "create-tcp-socket", "(param i32 i32)"),
-    (
-        "start-connect",
-        "tcp",
-        "[method]tcp-socket.start-connect",
-        "(param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32)",
-    ),
+    ("start-bind", "tcp", "[method]tcp-socket.start-bind", TO_ADDRESS),
+    ("start-connect", "tcp", "[method]tcp-socket.start-connect", TO_ADDRESS),
+    ("start-listen", "tcp", "[method]tcp-socket.start-listen", "(param i32 i32)"),
+    ("create-udp-socket", "udp-create", "create-udp-socket", "(param i32 i32)"),
+    ("start-udp-bind", "udp", "[method]udp-socket.start-bind", TO_ADDRESS),
     ("resolve", "lookup", "resolve-addresses", "(param i32 i32 i32 i32)"),
+    ("new-fields", "http", "[constructor]fields", "(result i32)"),
+    ("new-request", "http", "[constructor]outgoing-request", "(param i32) (result i32)"),
+    ("set-method", "http", "[method]outgoing-request.set-method", "(param i32 i32 i32 i32) (result i32)"),
+    ("set-scheme", "http", "[method]outgoing-request.set-scheme", "(param i32 i32 i32 i32 i32) (result i32)"),
+    ("set-authority", "http", "[method]outgoing-request.set-authority", "(param i32 i32 i32 i32) (result i32)"),
+    ("set-path", "http", "[method]outgoing-request.set-path-with-query", "(param i32 i32 i32 i32) (result i32)"),
+    ("response-subscribe", "http", "[method]future-incoming-response.subscribe", "(param i32) (result i32)"),
+    ("response-get", "http", "[method]future-incoming-response.get", "(param i32 i32)"),
+    ("drop-response", "http", "drop future-response", "(param i32)"),
+    ("send-request", "http-handler", "handle", "(param i32 i32 i32 i32)"),
+    ("new-own", "own", "new own", "(param i32) (result i32)"),
 ];
 
 /// In an order in which each comes after those that it stands on.
 pub(super) const INTERFACES: &[Interface] = &[
+    // Imports nothing: the type is the component's own.
+    interface("own", &[], "(type $own (resource (rep i32)))"),
     interface(
         "log",
         &[],
@@ -86,6 +109,7 @@ pub(super) const INTERFACES: &[Interface] = &[
             (export "host-error" (type $error (eq $error')))
             (export "get" (func (param "key" string) (result (result (option (list u8)) (error $error)))))
             (export "set" (func (param "key" string) (param "value" (list u8)) (result (result (error $error)))))
+            (export "delete" (func (param "key" string) (result (result (error $error)))))
             (export "list" (func (param "prefix" string) (param "after" (option string)) (param "limit" u32)
                 (result (result (list string) (error $error)))))))"#,
     ),
@@ -261,8 +285,12 @@ pub(super) const INTERFACES: &[Interface] = &[
             (alias outer $C $network-error (type $error))
             (alias outer $C $address (type $address))
             (export "tcp-socket" (type $socket (sub resource)))
+            (export "[method]tcp-socket.start-bind" (func (param "self" (borrow $socket))
+                (param "network" (borrow $network)) (param "local-address" $address) (result (result (error $error)))))
             (export "[method]tcp-socket.start-connect" (func (param "self" (borrow $socket))
-                (param "network" (borrow $network)) (param "remote-address" $address) (result (result (error $error)))))))
+                (param "network" (borrow $network)) (param "remote-address" $address) (result (result (error $error)))))
+            (export "[method]tcp-socket.start-listen" (func (param "self" (borrow $socket))
+                (result (result (error $error)))))))
         (alias export $tcp "tcp-socket" (type $socket))"#,
     ),
     interface(
@@ -276,6 +304,28 @@ pub(super) const INTERFACES: &[Interface] = &[
                 (result (result (own $socket) (error $error)))))))"#,
     ),
     interface(
+        "udp",
+        &["network"],
+        r#"(import "wasi:sockets/udp@0.2.0" (instance $udp
+            (alias outer $C $network-type (type $network))
+            (alias outer $C $network-error (type $error))
+            (alias outer $C $address (type $address))
+            (export "udp-socket" (type $socket (sub resource)))
+            (export "[method]udp-socket.start-bind" (func (param "self" (borrow $socket))
+                (param "network" (borrow $network)) (param "local-address" $address) (result (result (error $error)))))))
+        (alias export $udp "udp-socket" (type $udp-socket))"#,
+    ),
+    interface(
+        "udp-create",
+        &["network", "udp"],
+        r#"(import "wasi:sockets/udp-create-socket@0.2.0" (instance $udp-create
+            (alias outer $C $network-error (type $error))
+            (alias outer $C $family (type $family))
+            (alias outer $C $udp-socket (type $socket))
+            (export "create-udp-socket" (func (param "address-family" $family)
+                (result (result (own $socket) (error $error)))))))"#,
+    ),
+    interface(
         "lookup",
         &["network"],
         r#"(import "wasi:sockets/ip-name-lookup@0.2.0" (instance $lookup
@@ -285,4 +335,6 @@ pub(super) const INTERFACES: &[Interface] = &[
             (export "resolve-addresses" (func (param "network" (borrow $network)) (param "name" string)
                 (result (result (own $stream) (error $error)))))))"#,
     ),
+    http::TYPES,
+    http::HANDLER,
 ];

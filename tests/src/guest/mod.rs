@@ -3,6 +3,7 @@
 //! What the SDK and its compiler would never do (a pointer beyond the memory, a discriminant that there is not, a handle
 //! that was never given) takes a line of WAT here.
 
+mod http;
 mod interfaces;
 
 use interfaces::INTERFACES;
@@ -99,6 +100,11 @@ impl Guest {
         Self { uses, run: run.into(), ..Self::default() }
     }
 
+    /// The names of all functions that one can use.
+    pub fn all_functions() -> &'static [&'static str] {
+        &interfaces::NAMES
+    }
+
     /// The component's bytes.
     pub fn component(&self) -> Vec<u8> {
         let text = self.text(&self.module());
@@ -136,8 +142,8 @@ impl Guest {
             interfaces.push_str(interface.text);
         }
         for (name, (interface, function, _)) in self.functions() {
-            let canon = match function.strip_prefix("drop ") {
-                Some(resource) => format!("resource.drop ${resource}"),
+            let canon = match function.split_once(' ') {
+                Some((act, resource)) => format!("resource.{act} ${resource}"),
                 None => format!("lower (func ${interface} \"{function}\") (memory $memory) (realloc $realloc)"),
             };
             writeln!(lowered, "(core func ${name} (canon {canon}))").expect("a text takes all");

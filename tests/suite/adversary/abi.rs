@@ -6,6 +6,7 @@ use latchwork_tests::{Guest, SUCCESS};
 pub(super) fn cases() -> Vec<Case> {
     let mut cases = answers();
     cases.extend(arguments());
+    cases.extend(lists());
     cases.extend(reallocs());
     cases
 }
@@ -58,6 +59,29 @@ fn arguments() -> Vec<Case> {
         ("a call of the host from a post-return", back, "cannot leave component instance"),
     ];
     cases.into_iter().map(|(name, guest, message)| Case::task(name, guest, "trap", message)).collect()
+}
+
+fn lists() -> Vec<Case> {
+    let guest = |uses, call: &str| Guest::using(uses, format!("(call {call} (i32.const 128)) {SUCCESS}"));
+    let cases = [
+        (
+            "a value beyond the memory",
+            guest(&["keys-set"], "$keys-set (i32.const 64) (i32.const 1) (i32.const 65530) (i32.const 30)"),
+        ),
+        (
+            "a value of all lengths",
+            guest(&["keys-set"], "$keys-set (i32.const 64) (i32.const 1) (i32.const 64) (i32.const -1)"),
+        ),
+        (
+            "a checkpoint beyond the memory",
+            guest(&["checkpoint-save"], "$checkpoint-save (i32.const -1) (i32.const 9)"),
+        ),
+        (
+            "bytes for stdout beyond the memory",
+            guest(&["get-stdout", "stream-write"], "$stream-write (call $get-stdout) (i32.const 65530) (i32.const 30)"),
+        ),
+    ];
+    cases.into_iter().map(|(name, guest)| Case::task(name, guest, "trap", "out of bounds")).collect()
 }
 
 /// The host hands in the context by what the guest gives it room: so it is `plan` that fails.

@@ -97,7 +97,9 @@ impl Case {
                 assert_eq!(task["failure"]["kind"], *kind, "{name}: {ended} {task}");
                 assert!(text(&task["failure"]["message"]).contains(message), "{name}: {task}");
             }
-            Expected::Output(output) => assert_eq!(task["output"], *output, "{name}: {ended} {task}"),
+            Expected::Output(output) => {
+                assert_eq!((&ended["state"], &task["output"]), (&json!("succeeded"), output), "{name}: {ended} {task}");
+            }
             Expected::Log(line) => {
                 assert_eq!(ended["state"], "succeeded", "{name}: {ended} {task}");
                 let last = api.log(&interval, Some(0)).pop().unwrap_or_default();

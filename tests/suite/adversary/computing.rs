@@ -55,9 +55,16 @@ fn endless() -> Vec<Case> {
     ];
     let ends = |(name, guest)| Case::plan(name, guest, "timeout", "300ms").with(json!({ "timeout": "300ms" }));
     cases.extend(plans.into_iter().map(ends));
-    let cpu =
-        Case::task("a loop that has time, but no more CPU", Guest::running(FOREVER), "limit_exceeded", "cpu_limit");
-    cases.push(cpu.with(json!({ "cpu_limit": "200ms", "timeout": "40s" })));
+    let refused =
+        format!("(if (i32.ne (memory.grow (i32.const 65000)) (i32.const -1)) (then (unreachable))) {FOREVER}");
+    let guests = [
+        ("a loop that has time, but no more CPU", Guest::running(FOREVER)),
+        ("a loop after memory that it did not get", Guest::running(refused)),
+    ];
+    let ends = |(name, guest)| {
+        Case::task(name, guest, "limit_exceeded", "cpu_limit").with(json!({ "cpu_limit": "200ms", "timeout": "40s" }))
+    };
+    cases.extend(guests.map(ends));
     cases
 }
 

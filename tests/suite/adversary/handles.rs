@@ -15,6 +15,19 @@ fn floods(outside: &Outside) -> Vec<Case> {
     let hoard = |uses, call: &str| Guest::using(uses, format!("(loop {call} (br 0)) (unreachable)"));
     let pollables = hoard(&["subscribe-duration"], "(drop (call $subscribe-duration (i64.const 3600000000000)))");
     let streams = hoard(&["get-stdout"], "(drop (call $get-stdout))");
+    // Fewer than wasmtime itself allows.
+    let own = Guest::using(
+        &["new-own"],
+        format!(
+            "(local $left i32)
+            (local.set $left (i32.const 513))
+            (loop
+                (drop (call $new-own (i32.const 7)))
+                (local.tee $left (i32.sub (local.get $left) (i32.const 1)))
+                (br_if 0))
+            {SUCCESS}"
+        ),
+    );
     let listings = Guest::using(
         &["get-directories", "read-directory"],
         "(local $root i32)
@@ -29,6 +42,7 @@ fn floods(outside: &Outside) -> Vec<Case> {
         few.with(json!({ "handle_limit": 3 })),
         Case::task("a flood of pollables", pollables, "limit_exceeded", full),
         Case::task("a flood of streams", streams, "limit_exceeded", full),
+        Case::task("a flood of handles of the guest's own type", own, "limit_exceeded", full),
         Case::task("a flood of listings", listings, "limit_exceeded", full).with(outside.grant("read")),
     ]
 }

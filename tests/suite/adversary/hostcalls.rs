@@ -92,6 +92,7 @@ fn refusals() -> Vec<Case> {
     let value = |bytes: usize| {
         format!("(call $keys-set (i32.const 4096) (i32.const 1) (i32.const 4096) (i32.const {bytes}) (i32.const 64))")
     };
+    let delete = |length: usize| format!("(call $keys-delete (i32.const 4096) (i32.const {length}) (i32.const 64))");
     let list = "(call $keys-list (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const -1)
         (i32.const 64))";
     let save = "(call $checkpoint-save (i32.const 4096) (i32.const 1048577) (i32.const 64))";
@@ -102,6 +103,14 @@ fn refusals() -> Vec<Case> {
         refusal("a long key", set, &key(1_025), limit, "1 to 1024 bytes, not 1025"),
         refusal("a large value", set, &value(MIB + 1), limit, "at most 1048576 bytes, not 1048577"),
         refusal("many writes of keys", set, &until_refused(&value(MIB)), limit, "writes at most 33554432 bytes"),
+        refusal("a long key to remove", &["keys-delete"], &delete(1_025), limit, "1 to 1024 bytes, not 1025"),
+        refusal(
+            "many removals of keys",
+            &["keys-delete"],
+            &until_refused(&delete(1_024)),
+            limit,
+            "writes at most 33554432 bytes",
+        ),
         refusal("a value beyond what the job's keys may take", set, &value(1_000), limit, "key_limit_bytes")
             .with(json!({ "key_limit_bytes": 100 })),
         refusal("a long page of keys", &["keys-list"], list, limit, "at most 10000, not 4294967295"),

@@ -26,6 +26,10 @@ pub(super) fn cases() -> Vec<Case> {
         plan: "(i32.const 64)".to_owned(),
         ..Guest::default()
     };
+    // One stage, whose last two words say where the names are that it waits for, and how many.
+    let waiting = |names: &str| {
+        data(&format!(r"\00\00\00\00\50\00\00\00\01\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\01\00\00\00{names}"))
+    };
     // Stages of zeros: without a name, without tasks.
     let many = |stages: u32| Guest {
         pages: 64,
@@ -38,6 +42,13 @@ pub(super) fn cases() -> Vec<Case> {
     cases.extend([
         Case::plan("a hundred thousand stages", many(100_000), "fatal", "has 100000 stages"),
         Case::plan("stages of all lengths", data(r"\00\00\00\00\00\00\00\00\ff\ff\ff\ff"), "trap", "out of bounds"),
+        Case::plan("names beyond the memory", waiting(r"\f0\ff\ff\ff\01\00\00\00"), "trap", "out of bounds"),
+        Case::plan(
+            "a name beyond the memory",
+            waiting(r"\64\00\00\00\01\00\00\00\f0\ff\ff\ff\09\00\00\00"),
+            "trap",
+            "out of bounds",
+        ),
         Case::plan("stages that are not aligned", data(r"\00\00\00\00\01\00\00\00\01\00\00\00"), "trap", "not aligned"),
         Case::plan(
             "a plan that traps",

@@ -56,7 +56,7 @@ impl Bound {
             Direction::Response => "response",
         };
         let message = format!("the body of a {body} has at most {bytes_max} bytes (http_body_limit_bytes): {name}");
-        self.log.write(LogLevel::Warn, message.clone());
+        self.log.note(LogLevel::Warn, message.clone());
         self.limit.note(message);
         self.is_met.store(true, Ordering::Relaxed);
         match direction {

@@ -2,10 +2,10 @@
 
 use super::Request;
 use super::headers::{self, Withheld};
-use super::wire::Wire;
 use crate::domain::grants::HttpScheme;
 use crate::domain::http_reach::{Target, authority};
 use crate::sandbox::context::IdempotencyKey;
+use crate::sandbox::scope::Scope;
 use http::Uri;
 use http::uri::Scheme;
 
@@ -29,18 +29,18 @@ pub(super) enum Refusal {
 }
 
 /// Answers with the request as it leaves.
-pub(super) fn decide(mut request: Request, wire: &Wire, key: IdempotencyKey) -> Result<Request, Refusal> {
+pub(super) fn decide(mut request: Request, scope: &Scope, key: IdempotencyKey) -> Result<Request, Refusal> {
     let (uri, method) = (request.uri().clone(), request.method().clone());
     let target = target(&uri, method.as_str())?;
     let name = named(&uri, target);
     if method == http::Method::CONNECT {
         return Err(Refusal::Tunnel(name));
     }
-    if !wire.grants.iter().any(|grant| grant.allows(target)) {
+    if !scope.reach.http.iter().any(|grant| grant.allows(target)) {
         return Err(Refusal::NotGranted { name, missing: missing(target) });
     }
-    headers::complete(request.headers_mut(), target, &key.to_string());
-    headers::put_secrets_in(request.headers_mut(), target.host, &wire.stand_ins)
+    headers::complete(request.headers_mut(), target, &key.text(&scope.ids));
+    headers::put_secrets_in(request.headers_mut(), target.host, &scope.stand_ins)
         .map_err(|withheld| Refusal::Secret { name, withheld })?;
     Ok(request)
 }

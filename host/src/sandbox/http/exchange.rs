@@ -5,7 +5,7 @@ use super::limit::LimitMet;
 use super::network::{ConnectError, Network, Stream};
 use super::{Answer, Request, decision};
 use crate::domain::task::LogLevel;
-use crate::sandbox::log::TaskLog;
+use crate::sandbox::log::{OpenLine, TaskLog};
 use http::header::CONTENT_LENGTH;
 use http::{Response, Uri};
 use http_body_util::BodyExt as _;
@@ -31,6 +31,8 @@ pub(super) struct Errand {
     pub(super) options: RequestOptions,
     pub(super) network: Network,
     pub(super) log: TaskLog,
+    /// What the log says of it.
+    pub(super) line: OpenLine,
     pub(super) body_bytes_max: u64,
     pub(super) limit: LimitMet,
 }
@@ -38,10 +40,11 @@ pub(super) struct Errand {
 /// What went wrong, in the words of the task's log, and what the guest is told.
 struct Failure(String, Error);
 
-/// Sends a request and answers with the head of the response; what became of it is logged. Redirects are the guest's to
+/// Sends a request and answers with the head of the response; what became of it is logged, also where the guest does not
+/// wait for it. Redirects are the guest's to
 /// follow, so that each is decided on by itself.
 pub(super) async fn exchange(errand: Errand) -> Result<Answer, Error> {
-    let Errand { request, options, network, log, body_bytes_max, limit } = errand;
+    let Errand { request, options, network, log, line, body_bytes_max, limit } = errand;
     let name = decision::name(&request);
     let bound = |direction| Bound {
         bytes_max: body_bytes_max,
@@ -54,15 +57,15 @@ pub(super) async fn exchange(errand: Errand) -> Result<Answer, Error> {
     let (outward, inward) = (bound(Direction::Request), bound(Direction::Response));
     let is_outgrown = Arc::clone(&outward.is_met);
     let declared = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-    outward.check(declared.unwrap_or(0))?;
+    if let Err(refusal) = outward.check(declared.unwrap_or(0)) {
+        line.end(LogLevel::Warn, |_| "not sent".to_owned());
+        return Err(refusal);
+    }
     let request = request.map(|body| BoundedBody::new(body, outward, None));
-    let began_at = log.now();
-    let sent = send(request, &options, &network).await;
-    let elapsed_ms = log.now().since(began_at).as_millis();
-    match sent {
+    match send(request, &options, &network).await {
         Ok((response, connection)) => {
-            let status = response.status();
-            log.write(LogLevel::Info, format!("{name}: {} in {elapsed_ms} ms", status.as_u16()));
+            let status = response.status().as_u16();
+            line.end(LogLevel::Info, |ms| format!("{status} in {ms} ms"));
             inward.check(response.body().size_hint().lower())?;
             let silence_max = options.between_bytes_timeout;
             let response = response.map(|body| {
@@ -77,9 +80,12 @@ pub(super) async fn exchange(errand: Errand) -> Result<Answer, Error> {
             Ok((response, connection))
         }
         // The limit has been logged, and the guest is told of it and not of what followed.
-        Err(_) if is_outgrown.load(Ordering::Relaxed) => Err(Error::HttpRequestBodySize(Some(body_bytes_max))),
+        Err(_) if is_outgrown.load(Ordering::Relaxed) => {
+            line.end(LogLevel::Warn, |ms| format!("broken off after {ms} ms"));
+            Err(Error::HttpRequestBodySize(Some(body_bytes_max)))
+        }
         Err(Failure(reason, error)) => {
-            log.write(LogLevel::Warn, format!("{name}: {reason}, after {elapsed_ms} ms"));
+            line.end(LogLevel::Warn, |ms| format!("{reason}, after {ms} ms"));
             Err(error)
         }
     }

@@ -1,10 +1,11 @@
 //! The headers that the host writes: where the request goes, the task's key, and secrets in the place of placeholders.
 
 use super::decision::host_header;
-use super::wire::StandIn;
+use super::stand_in::StandIn;
 use crate::domain::http_reach::Target;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bstr::ByteSlice as _;
 use http::header::{HOST, HeaderMap, HeaderName, HeaderValue};
 use zeroize::Zeroizing;
 
@@ -43,7 +44,7 @@ pub(super) fn put_secrets_in(headers: &mut HeaderMap, host: &str, stand_ins: &[S
             if !stand_in.is_for(host) {
                 return Err(Withheld::FromHost { env: env(), host: host.to_owned() });
             }
-            *value = HeaderValue::from_str(&filled)
+            *value = HeaderValue::from_bytes(&filled)
                 .map_err(|_| Withheld::FromHeader { env: env(), header: name.clone() })?;
             value.set_sensitive(true);
         }
@@ -51,19 +52,17 @@ pub(super) fn put_secrets_in(headers: &mut HeaderMap, host: &str, stand_ins: &[S
     Ok(())
 }
 
-/// The header's value with the secret in it; none where nothing stands for it there.
-fn filled(value: &HeaderValue, stand_in: &StandIn) -> Option<Zeroizing<String>> {
-    let text = value.to_str().ok()?;
-    let put_in = |text: &str| {
-        let has_it = text.contains(&stand_in.placeholder);
-        has_it.then(|| Zeroizing::new(text.replace(&stand_in.placeholder, &stand_in.value)))
-    };
-    if let Some(encoded) =
-        text.get(..BASIC.len()).filter(|word| word.eq_ignore_ascii_case(BASIC)).map(|_| &text[BASIC.len()..])
-        && let Ok(decoded) = STANDARD.decode(encoded.trim())
-        && let Ok(decoded) = String::from_utf8(decoded)
+/// The header's value with the secret in it; none where nothing stands for it there. A value may be in any encoding.
+fn filled(value: &HeaderValue, stand_in: &StandIn) -> Option<Zeroizing<Vec<u8>>> {
+    let (placeholder, secret) = (stand_in.placeholder.as_str(), stand_in.value.as_str());
+    let put_in =
+        |text: &[u8]| text.contains_str(placeholder).then(|| Zeroizing::new(text.replace(placeholder, secret)));
+    if let Some((word, encoded)) = value.as_bytes().split_at_checked(BASIC.len())
+        && word.eq_ignore_ascii_case(BASIC.as_bytes())
+        && let Ok(decoded) = STANDARD.decode(encoded.trim_ascii())
+        && let Some(filled) = put_in(&decoded)
     {
-        return put_in(&decoded).map(|filled| Zeroizing::new(format!("{BASIC}{}", STANDARD.encode(filled.as_bytes()))));
+        return Some(Zeroizing::new(format!("{BASIC}{}", STANDARD.encode(&*filled)).into_bytes()));
     }
-    put_in(text)
+    put_in(value.as_bytes())
 }

@@ -13,12 +13,16 @@ impl LimitMet {
         let _ = self.0.set(message);
     }
 
-    /// Makes ready for another call; a body of an earlier one that is still on its way keeps that one's note.
+    /// Makes ready for another call.
     pub(super) fn begin_call(&mut self) {
-        match Arc::get_mut(&mut self.0) {
-            Some(own) => drop(own.take()),
-            None => *self = Self::default(),
+        if self.0.get().is_some() {
+            *self = Self::default();
         }
+    }
+
+    /// Whether a request or a body of the call is still on its way.
+    pub(super) fn is_awaited(&self) -> bool {
+        Arc::strong_count(&self.0) > 1
     }
 
     pub(super) fn message(&self) -> Option<String> {

@@ -7,12 +7,12 @@ mod exchange;
 mod headers;
 mod limit;
 mod network;
-mod wire;
+mod stand_in;
 
 use self::exchange::{Errand, exchange};
 use self::limit::LimitMet;
 pub use self::network::Network;
-pub(super) use self::wire::Wire;
+pub(super) use self::stand_in::StandIn;
 use super::context::IdempotencyKey;
 use super::log::TaskLog;
 use super::scope::Scope;
@@ -46,6 +46,11 @@ impl Outgoing {
         self.limit.begin_call();
     }
 
+    /// Whether the call has left a request or a body of one on its way. One that a moment ago was given up may count, too.
+    pub(super) fn is_under_way(&self) -> bool {
+        self.limit.is_awaited()
+    }
+
     /// The limit that a body of this call has met.
     pub(super) fn limit_met(&self) -> Option<String> {
         self.limit.message()
@@ -59,17 +64,19 @@ impl WasiHttpHooks for Outgoing {
         options: Option<RequestOptions>,
         _sent: Box<dyn Future<Output = Result<(), Error>> + Send>,
     ) -> Box<dyn Future<Output = Result<Answer, Error>> + Send> {
-        match decision::decide(request, &self.scope.wire, self.key) {
+        match decision::decide(request, &self.scope, self.key) {
             Ok(request) => Box::new(exchange(Errand {
+                // Before anything is done about it: what becomes of it is told, also where the call ends at once.
+                line: self.log.begin(decision::name(&request)),
                 request,
                 options: options.unwrap_or_default(),
-                network: self.scope.wire.network.clone(),
+                network: self.scope.reach.network.clone(),
                 log: self.log.clone(),
                 body_bytes_max: self.scope.limits.call.http_body_bytes_max,
                 limit: self.limit.clone(),
             })),
             Err(refusal) => {
-                self.log.write(LogLevel::Warn, refusal.to_string());
+                self.log.note(LogLevel::Warn, refusal.to_string());
                 Box::new(async { Err(Error::HttpRequestDenied) })
             }
         }

@@ -6,7 +6,7 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_util::rt::TokioIo;
 use std::fmt::{self, Debug, Formatter};
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
@@ -53,7 +53,11 @@ pub(super) enum ConnectError {
 struct Dialer {
     allowed: Arc<AllowedAddresses>,
     lookups: Arc<Semaphore>,
+    names: Arc<Names>,
 }
+
+/// What a name and a port stand for. It blocks.
+type Names = dyn Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync;
 
 impl Default for Network {
     fn default() -> Self {
@@ -70,7 +74,15 @@ impl Debug for Network {
 impl Network {
     /// One that reaches these addresses beside the public ones.
     pub fn new(allowed: AllowedAddresses) -> Self {
-        let dialer = Dialer { allowed: Arc::new(allowed), lookups: Arc::new(Semaphore::new(LOOKUPS_MAX)) };
+        Self::with_names(allowed, |host, port| (host, port).to_socket_addrs().map(Iterator::collect))
+    }
+
+    fn with_names(
+        allowed: AllowedAddresses,
+        names: impl Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync + 'static,
+    ) -> Self {
+        let lookups = Arc::new(Semaphore::new(LOOKUPS_MAX));
+        let dialer = Dialer { allowed: Arc::new(allowed), lookups, names: Arc::new(names) };
         Self { dialer, tls: Arc::default() }
     }
 
@@ -115,8 +127,15 @@ impl Dialer {
         if let Ok(address) = host.parse::<IpAddr>() {
             return Ok(vec![SocketAddr::new(address, port)]);
         }
-        let _one_of_few = self.lookups.acquire().await.map_err(io::Error::other)?;
-        Ok(tokio::net::lookup_host((host, port)).await?.collect())
+        let one_of_few = Arc::clone(&self.lookups).acquire_owned().await.map_err(io::Error::other)?;
+        let (names, host) = (Arc::clone(&self.names), host.to_owned());
+        // Nothing stops a look-up that has begun: it counts until its thread is free again, whoever still waits for it.
+        let looked_up = tokio::task::spawn_blocking(move || {
+            let found = names(&host, port);
+            drop(one_of_few);
+            found
+        });
+        looked_up.await.map_err(io::Error::other)?
     }
 }
 
@@ -147,5 +166,57 @@ impl Service<Uri> for Dialer {
     fn call(&mut self, server: Uri) -> Self::Future {
         let dialer = self.clone();
         Box::pin(async move { dialer.dial(server).await })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    const OUTSIDE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 2));
+    const INSIDE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
+    /// Two servers on one port, on either side; and a network that takes one of them for a public one.
+    fn servers() -> (TcpListener, TcpListener, AllowedAddresses, u16) {
+        let outside = TcpListener::bind((OUTSIDE, 0)).unwrap();
+        let port = outside.local_addr().unwrap().port();
+        let inside = TcpListener::bind((INSIDE, port)).unwrap();
+        inside.set_nonblocking(true).unwrap();
+        (outside, inside, AllowedAddresses::new(vec!["127.0.0.2/32".parse().unwrap()]), port)
+    }
+
+    async fn peer(network: &Network, port: u16) -> SocketAddr {
+        let uri = format!("http://both.test:{port}/").parse().unwrap();
+        let MaybeHttpsStream::Http(stream) = network.connect(uri).await.unwrap() else { panic!("it is plain") };
+        stream.inner().peer_addr().unwrap()
+    }
+
+    #[tokio::test]
+    async fn of_the_addresses_of_a_name_those_inside_are_not_tried() {
+        let (_outside, inside, allowed, port) = servers();
+        let network = Network::with_names(allowed, |_, port| {
+            Ok([INSIDE, OUTSIDE].map(|address| SocketAddr::new(address, port)).to_vec())
+        });
+        assert_eq!(peer(&network, port).await.ip(), OUTSIDE);
+        assert_eq!(inside.accept().unwrap_err().kind(), io::ErrorKind::WouldBlock);
+    }
+
+    #[tokio::test]
+    async fn a_name_is_looked_up_once_so_that_a_later_answer_leads_nowhere() {
+        let (_outside, inside, allowed, port) = servers();
+        let asked = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&asked);
+        let network = Network::with_names(allowed, move |_, port| {
+            let answer = if count.fetch_add(1, Ordering::Relaxed) == 0 { OUTSIDE } else { INSIDE };
+            Ok(vec![SocketAddr::new(answer, port)])
+        });
+        assert_eq!(peer(&network, port).await.ip(), OUTSIDE);
+        assert_eq!(asked.load(Ordering::Relaxed), 1);
+        let uri = || format!("http://both.test:{port}/").parse().unwrap();
+        let refused = network.connect(uri()).await.expect_err("all that it stands for now lies inside");
+        assert!(matches!(refused, ConnectError::Forbidden(inside) if inside == [INSIDE]));
+        assert_eq!(inside.accept().unwrap_err().kind(), io::ErrorKind::WouldBlock);
     }
 }

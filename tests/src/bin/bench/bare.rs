@@ -24,6 +24,7 @@ const MEMORIES_MAX: u32 = 4;
 const TABLES_MAX: u32 = 8;
 const TABLE_ELEMENTS_MAX: usize = 20_000;
 const MEMORY_BYTES_MAX: usize = 1 << 30;
+const WARM_PLACES_MAX: u32 = 32;
 
 const MEMORY_BYTES: usize = 128 << 20;
 const HOSTCALL_BYTES: usize = 16 << 20;
@@ -158,6 +159,7 @@ fn pool() -> PoolingAllocationConfig {
         .table_elements(TABLE_ELEMENTS_MAX)
         .table_keep_resident(TABLE_ELEMENTS_MAX * size_of::<usize>())
         .total_stacks(CALLS_MAX)
+        .max_unused_warm_slots(WARM_PLACES_MAX)
         .max_memory_size(MEMORY_BYTES_MAX);
     if has_swap() {
         pool.linear_memory_keep_resident(256 << 10).pagemap_scan(Enabled::No);

@@ -1,20 +1,12 @@
-//! Where the requests of one interval may go, and what stands for its secrets meanwhile.
+//! What stands for the secrets of an interval in what its calls see.
 
-use super::network::Network;
-use crate::domain::grants::{HttpGrant, SecretShown};
+use crate::domain::grants::SecretShown;
 use crate::domain::host_pattern::HostPattern;
-use crate::sandbox::reach::{GrantedSecret, Reach};
+use crate::sandbox::reach::GrantedSecret;
 use zeroize::Zeroizing;
 
 /// What placeholders begin with: whoever finds one somewhere knows what it is.
 const PLACEHOLDER: &str = "latchwork-secret-";
-
-/// One interval's way out.
-pub(in crate::sandbox) struct Wire {
-    pub(super) network: Network,
-    pub(super) grants: Vec<HttpGrant>,
-    pub(in crate::sandbox) stand_ins: Vec<StandIn>,
-}
 
 /// A placeholder, and the secret that it stands for.
 pub(in crate::sandbox) struct StandIn {
@@ -24,18 +16,12 @@ pub(in crate::sandbox) struct StandIn {
     hosts: Vec<HostPattern>,
 }
 
-impl Wire {
-    pub(in crate::sandbox) fn of(reach: &Reach) -> Self {
-        let hidden = |secret: &&GrantedSecret| secret.shown_as == SecretShown::Placeholder;
-        Self {
-            network: reach.network.clone(),
-            grants: reach.http.clone(),
-            stand_ins: reach.secrets.iter().filter(hidden).map(StandIn::of).collect(),
-        }
-    }
-}
-
 impl StandIn {
+    /// One for each secret that calls do not see.
+    pub(in crate::sandbox) fn for_hidden(secrets: &[GrantedSecret]) -> Vec<Self> {
+        secrets.iter().filter(|secret| secret.shown_as == SecretShown::Placeholder).map(Self::of).collect()
+    }
+
     fn of(secret: &GrantedSecret) -> Self {
         let GrantedSecret { env, hosts, value, .. } = secret;
         let mut random = [0; 16];
