@@ -8,36 +8,6 @@ use wasm_smith::{Component, Config, Module};
 /// Enough for some hundred instructions.
 const ENTROPY: usize = 8_192;
 
-/// All functions of the host, for modules that call what they like.
-const HOST_FUNCTIONS: &[&str] = &[
-    "log-write",
-    "keys-get",
-    "keys-set",
-    "keys-list",
-    "checkpoint-save",
-    "outputs-get",
-    "events-emit",
-    "pollable-block",
-    "stream-write",
-    "stream-subscribe",
-    "get-stdout",
-    "get-environment",
-    "get-arguments",
-    "subscribe-duration",
-    "random-bytes",
-    "get-directories",
-    "open-at",
-    "symlink-at",
-    "rename-at",
-    "link-at",
-    "unlink-at",
-    "read-directory",
-    "instance-network",
-    "create-tcp-socket",
-    "start-connect",
-    "resolve",
-];
-
 /// Bytes that may be a plugin; mostly something that passes at least the header.
 pub(crate) fn upload(dice: &mut Dice) -> Vec<u8> {
     let sound = match dice.within(0..8) {
@@ -67,13 +37,14 @@ fn component(dice: &mut Dice) -> Vec<u8> {
 
 /// A plugin around a made-up module that exports what is asked for.
 fn plugin(dice: &mut Dice) -> Vec<u8> {
-    let guest = Guest { uses: HOST_FUNCTIONS, ..Guest::default() };
+    // Modules that call what they like.
+    let guest = Guest { uses: Guest::all_functions(), ..Guest::default() };
     let (imports, exports) = guest.shape();
     let entropy = dice.bytes(ENTROPY..ENTROPY + 1);
     let config = Config {
         available_imports: Some(imports),
         exports: Some(exports),
-        max_imports: 40,
+        max_imports: 60,
         max_memories: if dice.once_in(16) { 6 } else { dice.within(0..2) },
         max_tables: if dice.once_in(16) { 10 } else { dice.within(0..4) },
         max_instructions: dice.within(1..400),

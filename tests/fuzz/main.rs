@@ -7,15 +7,19 @@
 //! `LATCHWORK_FUZZ_SECONDS=N` plays each target for so long, `LATCHWORK_FUZZ_SEED=N` plays one round, that of a failure.
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
+mod commands;
 mod compiled_code;
 mod dice;
 mod guests;
 mod json;
+mod outgoing;
 mod plans;
+mod relay;
 mod requests;
 mod rounds;
 mod rows;
 mod secrets;
+mod servers;
 mod settings;
 mod surroundings;
 mod texts;

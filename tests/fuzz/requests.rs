@@ -17,6 +17,7 @@ use latchwork::recovery_settings::RecoverySettings;
 use latchwork::sandbox::{Allowed, AllowedDirectories, Compiler, Sandbox};
 use latchwork::status::HostStatus;
 use latchwork::store::{PluginVersion, SqliteStore, Store as _};
+use latchwork::vault::{MasterKey, Vault};
 use latchwork::wakeup::Wakeups;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -71,8 +72,11 @@ fn any_request() {
 const BODIES: &[&str] = &[
     r#"{"from": "2026-01-01T00:00:00Z", "to": "2026-01-02T00:00:00Z", "max_parallel": 3}"#,
     r#"{"reason": "because"}"#,
+    r#"{"value": "s3cr3t/of the job"}"#,
     r#"{"note": null}"#,
 ];
+
+const NAMES: &[&str] = &["worker", "default", "API_TOKEN", "a"];
 
 const PARAMETERS: &[&str] = &[
     "limit=10",
@@ -91,22 +95,47 @@ const PARAMETERS: &[&str] = &[
     "from=2026-03-29T00:00:00Z",
 ];
 
+/// All that the API takes beside `/jobs`. What is in braces is something that there is, or nearly.
+const ROUTES: &[(&str, &str)] = &[
+    ("GET", "/hosts"),
+    ("POST", "/hosts/{name}/drain"),
+    ("GET", "/plugins"),
+    ("PUT", "/plugins/{name}"),
+    ("GET", "/plugins/{name}"),
+    ("DELETE", "/plugins/worker/{digest}"),
+    ("GET", "/workspaces/{name}/secrets"),
+    ("PUT", "/workspaces/{name}/secrets/{name}"),
+    ("DELETE", "/workspaces/{name}/secrets/{name}"),
+    ("GET", "/schedule/preview"),
+    ("GET", "/schedule/preview"),
+    ("POST", "/jobs/{job}/trigger"),
+    ("POST", "/jobs/{job}/pause"),
+    ("POST", "/jobs/{job}/resume"),
+    ("POST", "/jobs/{job}/backfill"),
+    ("GET", "/jobs/{job}/backfills"),
+    ("GET", "/backfills/{job}"),
+    ("POST", "/backfills/{job}/cancel"),
+    ("GET", "/jobs/{job}/intervals"),
+    ("GET", "/intervals/{interval}"),
+    ("POST", "/intervals/{interval}/cancel"),
+    ("POST", "/intervals/{interval}/retry"),
+    ("GET", "/intervals/{interval}/events"),
+    ("GET", "/intervals/{interval}/logs"),
+    ("GET", "/intervals/{interval}/tasks"),
+    ("GET", "/intervals/{interval}/tasks/{index}"),
+    ("GET", "/{name}"),
+];
+
 fn request(dice: &mut Dice, job: &str, interval: &str) -> (&'static str, String) {
+    let (method, route) = *dice.pick(ROUTES);
     let digest = percent(&dice.garbled(words::DIGESTS));
-    match dice.within(0..14) {
-        0 | 1 => ("GET", "/schedule/preview".to_owned()),
-        2 => ("GET", format!("/jobs/{job}/intervals")),
-        3 => ("GET", format!("/intervals/{interval}")),
-        4 | 5 => ("GET", format!("/intervals/{interval}/tasks")),
-        6 => ("GET", format!("/intervals/{interval}/tasks/{}", percent(&dice.garbled(&["0", "7"])))),
-        7 => ("GET", format!("/intervals/{interval}/logs")),
-        8 => ("POST", format!("/jobs/{job}/backfill")),
-        9 => ("POST", format!("/jobs/{job}/pause")),
-        10 => ("DELETE", format!("/plugins/worker/{digest}")),
-        11 => ("GET", format!("/backfills/{job}")),
-        12 => ("GET", format!("/{}", percent(&dice.text(0..40)))),
-        _ => ("POST", format!("/jobs/{job}/resume")),
-    }
+    let index = percent(&dice.garbled(&["0", "7"]));
+    let name = percent(&dice.garbled(NAMES));
+    let path =
+        [("{job}", job), ("{interval}", interval), ("{digest}", &digest), ("{index}", &index), ("{name}", &name)]
+            .iter()
+            .fold(route.to_owned(), |path, (slot, value)| path.replace(slot, value));
+    (method, path)
 }
 
 /// An id of something that there is, or a garbled one.
@@ -165,7 +194,10 @@ impl World {
     fn send(&self, method: &str, path: &str, body: &str) -> (StatusCode, Value) {
         // No longer than what hyper takes.
         let path = &path[..path.len().min(8_192)];
-        let request = Request::builder().method(method).uri(path).header(header::CONTENT_TYPE, "application/json");
+        let json = "application/json";
+        // Without the latter, events would come for as long as the interval is open.
+        let request = Request::builder().header(header::CONTENT_TYPE, json).header(header::ACCEPT, json);
+        let request = request.method(method).uri(path);
         let request = request.body(Body::from(body.to_owned())).unwrap_or_else(|error| panic!("{path}: {error}"));
         let (status, bytes) = self.runtime.block_on(async {
             let answer = self.router.clone().oneshot(request).await.unwrap();
@@ -205,7 +237,7 @@ async fn state(files: &TempDir) -> AppState {
         wakeups: Wakeups::default(),
         ceilings: Ceilings::default(),
         allowed: Allowed { directories: AllowedDirectories::new(vec!["/tmp".parse().unwrap()]), ..Allowed::default() },
-        vault: Arc::default(),
+        vault: Arc::new(Vault::new(MasterKey::parse(words::KEYS[0]).unwrap(), None)),
         recovery: RecoverySettings {
             is_enabled: true,
             is_default: true,

@@ -2,20 +2,34 @@
 
 use async_trait::async_trait;
 use latchwork::domain::call_limits::CallLimits;
+use latchwork::domain::grants::{Access, DirectoryGrant};
 use latchwork::domain::ids::{IntervalId, JobId, TaskIndex};
 use latchwork::domain::key_quota::KeyUsage;
 use latchwork::domain::timestamp::Timestamp;
 use latchwork::domain::turns::Party;
 use latchwork::sandbox::{
-    Denied, JobInput, KeyReader, KeysUnavailable, Limits, Reach, Scope, Surroundings, TaskInput, TaskSide, WarmCell,
+    AllowedDirectories, Denied, JobInput, KeyReader, KeysUnavailable, Limits, Reach, Scope, Surroundings, TaskInput,
+    TaskSide, WarmCell,
 };
-use std::sync::Arc;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// How long a call may take.
 pub(crate) const TIMEOUT: Duration = Duration::from_millis(50);
 
-struct Host;
+/// How much longer than its limit a call may take, on a machine that does other things.
+pub(crate) const LATE: Duration = Duration::from_secs(10);
+
+/// Keeps the checkpoint that was saved last.
+#[derive(Default)]
+pub(crate) struct Host(Mutex<Option<Vec<u8>>>);
+
+impl Host {
+    pub(crate) fn saved(&self) -> Option<Vec<u8>> {
+        self.0.lock().unwrap().clone()
+    }
+}
 
 #[async_trait]
 impl KeyReader for Host {
@@ -34,7 +48,8 @@ impl KeyReader for Host {
 
 #[async_trait]
 impl TaskSide for Host {
-    async fn save_checkpoint(&self, _: Vec<u8>) -> Result<(), Denied> {
+    async fn save_checkpoint(&self, bytes: Vec<u8>) -> Result<(), Denied> {
+        *self.0.lock().unwrap() = Some(bytes);
         Ok(())
     }
 
@@ -43,17 +58,29 @@ impl TaskSide for Host {
     }
 }
 
+/// A directory that calls may write to.
+pub(crate) fn directory(path: &Path) -> Reach {
+    let grant = DirectoryGrant { path: path.to_owned(), mount: "/data".to_owned(), access: Access::ReadWrite };
+    let allowed = AllowedDirectories::new(vec![format!("{}:rw", path.display()).parse().unwrap()]);
+    Reach { directories: vec![allowed.open(&grant).unwrap()], ..Reach::default() }
+}
+
 /// For all calls of an interval.
-pub(crate) fn scope() -> Arc<Scope> {
-    let job = job();
+pub(crate) fn scope(reach: Reach) -> Arc<Scope> {
     let limits = Limits {
         timeout: TIMEOUT,
         memory_bytes_max: 4 << 20,
         key_bytes_max: 1 << 20,
         call: CallLimits { cpu_max: TIMEOUT, ..CallLimits::default() },
     };
+    scope_with("null".to_owned(), limits, reach)
+}
+
+/// The same with a payload, limits and a reach.
+pub(crate) fn scope_with(payload: String, limits: Limits, reach: Reach) -> Arc<Scope> {
+    let job = JobInput { payload, ..job() };
     let party = Arc::new(Party { workspace: "default".into(), job: job.job, weight: 1 });
-    Scope::new(job, limits, party, Reach::default(), Arc::new(Host), || Timestamp::from_ms(0))
+    Scope::new(job, limits, party, reach, Arc::<Host>::default(), || Timestamp::from_ms(0))
 }
 
 /// For a plan.
@@ -63,7 +90,7 @@ pub(crate) fn of_plan(scope: &Arc<Scope>) -> Surroundings<'_> {
 
 /// For a task.
 pub(crate) fn of_task<'a>(scope: &'a Arc<Scope>, warm: &'a mut WarmCell) -> Surroundings<'a> {
-    Surroundings { scope, task: Some(Arc::new(Host)), warm: Some(warm) }
+    Surroundings { scope, task: Some(Arc::<Host>::default()), warm: Some(warm) }
 }
 
 fn job() -> JobInput {

@@ -2,17 +2,15 @@
 
 use crate::guests;
 use crate::rounds::{fuzz, tell};
-use crate::surroundings::{self, TIMEOUT};
+use crate::surroundings::{self, LATE, TIMEOUT};
 use latchwork::domain::digest::Digest;
 use latchwork::domain::plan::Plan;
 use latchwork::domain::task::{Failure, FailureKind, Outcome};
 use latchwork::sandbox::{Compiler, Plugin, Sandbox, WarmCell};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
-
-/// How much longer than its limit a call may take, on a machine that does other things.
-const LATE: Duration = Duration::from_secs(10);
+use std::time::Instant;
 
 /// How many tasks a plugin is given, one after another in one sandbox as long as they succeed.
 const TASKS: u32 = 3;
@@ -31,11 +29,12 @@ fn uploads() {
     let sandbox = Sandbox::new(Compiler::within_this_process()).unwrap();
     let tally = Arc::new(Tally::default());
     let counted = Arc::clone(&tally);
+    let directory = tempfile::tempdir().unwrap();
     fuzz("uploads", move |dice| {
         let bytes = guests::upload(dice);
         let digest = Digest::of(&bytes);
         match runtime.block_on(sandbox.load(bytes)) {
-            Ok(plugin) => runtime.block_on(play(&plugin, &counted)),
+            Ok(plugin) => runtime.block_on(play(&plugin, directory.path(), &counted)),
             Err(refusal) => assert!(!refusal.to_string().is_empty()),
         }
         sandbox.forget(&digest);
@@ -45,8 +44,8 @@ fn uploads() {
     tell(&format!("uploads: {plugins} were plugins; {successes} of their {calls} calls succeeded"));
 }
 
-async fn play(plugin: &Plugin, tally: &Tally) {
-    let scope = surroundings::scope();
+async fn play(plugin: &Plugin, directory: &Path, tally: &Tally) {
+    let scope = surroundings::scope(surroundings::directory(directory));
     tally.plugins.fetch_add(1, Ordering::Relaxed);
     let begun = Instant::now();
     match plugin.plan(surroundings::of_plan(&scope)).await.outcome {
