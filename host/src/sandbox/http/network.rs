@@ -180,9 +180,13 @@ mod tests {
 
     /// Two servers on one port, on either side; and a network that takes one of them for a public one.
     fn servers() -> (TcpListener, TcpListener, AllowedAddresses, u16) {
-        let outside = TcpListener::bind((OUTSIDE, 0)).unwrap();
-        let port = outside.local_addr().unwrap().port();
-        let inside = TcpListener::bind((INSIDE, port)).unwrap();
+        let both = || {
+            let outside = TcpListener::bind((OUTSIDE, 0)).unwrap();
+            let port = outside.local_addr().unwrap().port();
+            // Somebody else may have it on this side.
+            TcpListener::bind((INSIDE, port)).ok().map(|inside| (outside, inside, port))
+        };
+        let (outside, inside, port) = std::iter::repeat_with(both).flatten().next().expect("it has no end");
         inside.set_nonblocking(true).unwrap();
         (outside, inside, AllowedAddresses::new(vec!["127.0.0.2/32".parse().unwrap()]), port)
     }
